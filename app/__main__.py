@@ -1,0 +1,5 @@
+"""``python -m app`` is ``copilot``."""
+
+from app.cli.main import main
+
+main()

@@ -1,0 +1,113 @@
+"""Questions and answers over HTTP."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sse_starlette import EventSourceResponse
+
+from app.api.dependencies import Chatter, TheRunning, TheServices
+from app.chat.events import Done, Event, Failed, Sources, name_of, payload_of
+from app.chat.running import RunningTurns
+from app.chat.service import Ask
+from knowledge.errors import InvalidInput
+
+router = APIRouter(prefix="/v1", tags=["chat"])
+
+PING_SECONDS = 15
+
+
+class ChatRequest(BaseModel):
+    """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON."""
+
+    question: str
+    conversation_id: str | None = None
+    kb: list[str] | None = Field(default=None, min_length=1)
+    stream: bool = True
+
+
+class FeedbackRequest(BaseModel):
+    """``rating`` is up or down; ``reason`` one of wrong, outdated, incomplete, irrelevant, other."""
+
+    rating: str
+    reason: str | None = None
+    comment: str | None = Field(default=None, max_length=2000)
+
+
+@router.post("/chat")
+async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: TheRunning) -> Response:
+    """Answer from the documents, with citations: SSE events, or one JSON."""
+    ask = Ask(who.tenant, body.question, tuple(body.kb) if body.kb else None, body.conversation_id)
+    turn = await services.chat.prepare(ask)
+    running.start(turn)
+    return _stream(running, who.tenant, turn.id) if body.stream else await _whole(running, who.tenant, turn.id)
+
+
+@router.get("/turns/{turn_id}/events")
+async def events(
+    turn_id: str, who: Chatter, running: TheRunning, last_event_id: str | None = Header(default=None)
+) -> Response:
+    """The events of a turn, from the one after ``Last-Event-ID`` on."""
+    running.require(who.tenant, turn_id)
+    return _stream(running, who.tenant, turn_id, after=_number(last_event_id))
+
+
+@router.post("/turns/{turn_id}/stop", status_code=202)
+async def stop(turn_id: str, who: Chatter, running: TheRunning) -> dict[str, str]:
+    """Stop writing. What was said so far is kept."""
+    running.stop(who.tenant, turn_id)
+    return {"id": turn_id, "state": "stopping"}
+
+
+@router.post("/turns/{turn_id}/regenerate")
+async def regenerate(
+    turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
+) -> Response:
+    """Answer the same question again; both answers are kept."""
+    turn = await services.chat.again(who.tenant, turn_id)
+    running.start(turn)
+    return _stream(running, who.tenant, turn.id) if stream else await _whole(running, who.tenant, turn.id)
+
+
+@router.post("/turns/{turn_id}/feedback", status_code=204)
+async def feedback(turn_id: str, body: FeedbackRequest, who: Chatter, services: TheServices) -> None:
+    """Thumbs, with a reason."""
+    await services.conversations.rate(who.tenant, turn_id, rating=body.rating, reason=body.reason, comment=body.comment)
+
+
+def frame(number: int, event: Event) -> bytes:
+    """One SSE event."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name_of(event).encode(), orjson.dumps(payload_of(event)))
+
+
+def _stream(running: RunningTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:
+    async def frames() -> AsyncGenerator[bytes, None]:
+        async for batch in running.read(tenant, turn_id, after=after):
+            yield b"".join(frame(number, event) for number, event in batch)
+
+    return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
+
+
+async def _whole(running: RunningTurns, tenant: str, turn_id: str) -> Response:
+    passages: Sequence[dict[str, Any]] = ()
+    async for batch in running.read(tenant, turn_id):
+        for _, event in batch:
+            match event:
+                case Sources():
+                    passages = payload_of(event)["passages"]
+                case Done():
+                    return JSONResponse({**payload_of(event), "passages": list(passages)})
+                case Failed():
+                    return JSONResponse(payload_of(event), 502, media_type="application/problem+json")
+    raise AssertionError("a stream ends in done or failed")
+
+
+def _number(last_event_id: str | None) -> int:
+    if not last_event_id:
+        return 0
+    if not last_event_id.isdigit():
+        raise InvalidInput("Last-Event-ID is a number.", code="last_event_id_invalid")
+    return int(last_event_id)

@@ -1,0 +1,42 @@
+"""What routes are given: the services of this process and who is calling."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.chat.running import RunningTurns
+from app.identity.access import identify
+from app.identity.keys import Principal, Scope
+from app.wiring import Services
+
+
+def services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+def running_of(request: Request) -> RunningTurns:
+    running: RunningTurns = request.app.state.running
+    return running
+
+
+TheServices = Annotated[Services, Depends(services_of)]
+TheRunning = Annotated[RunningTurns, Depends(running_of)]
+
+
+class Allowed:
+    """A dependency: the caller, who must have a scope."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(self, request: Request, services: TheServices) -> Principal:
+        principal = await identify(request, services.keys, keys_required=services.settings.keys_required)
+        principal.require(self._scope)
+        return principal
+
+
+Chatter = Annotated[Principal, Depends(Allowed(Scope.CHAT))]
+Reader = Annotated[Principal, Depends(Allowed(Scope.READ))]
+Writer = Annotated[Principal, Depends(Allowed(Scope.WRITE))]
+Admin = Annotated[Principal, Depends(Allowed(Scope.ADMIN))]

@@ -1,0 +1,59 @@
+"""Health, readiness, and what a page must know before the first question."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import text
+
+from app.api.dependencies import TheServices
+from app.identity.access import identify
+from app.samples import SAMPLES, suggestions
+from knowledge.errors import CopilotError
+from knowledge.models import DEFAULT_TENANT
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process lives."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(services: TheServices, response: Response) -> dict[str, Any]:
+    """The parts it needs answer; 503 names those that don't."""
+    checks = {"database": "ok", "vectors": "ok"}
+    try:
+        async with services.parts.database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+    except OSError as exc:
+        checks["database"] = str(exc)
+    try:
+        await services.parts.vectors.ids("readiness-probe")
+    except CopilotError as exc:
+        checks["vectors"] = exc.message
+    ready = all(state == "ok" for state in checks.values())
+    response.status_code = 200 if ready else 503
+    return {"status": "ready" if ready else "not_ready", "checks": checks}
+
+
+@router.get("/v1/status")
+async def status(request: Request, services: TheServices) -> dict[str, Any]:
+    """The model, whether a key is needed, and, for callers who may ask, the knowledge bases and sample questions."""
+    answerer = services.chat.answerer
+    found: dict[str, Any] = {
+        "model": {"kind": answerer.kind, "name": answerer.name},
+        "auth_required": services.settings.keys_required,
+        "knowledge_bases": [],
+        "suggestions": {"zh": [], "en": []},
+    }
+    try:
+        who = await identify(request, services.keys, keys_required=services.settings.keys_required)
+    except CopilotError:
+        return found
+    bases = await services.knowledge.catalog.knowledge_bases(who.tenant)
+    found["knowledge_bases"] = [{"name": kb.name, "documents": kb.documents} for kb in bases]
+    if who.tenant == DEFAULT_TENANT and any(kb.name == SAMPLES for kb in bases):
+        found["suggestions"] = suggestions()
+    return found

@@ -1,0 +1,101 @@
+"""Who writes the answer: a language model through a prompt, or, without one, quotes from the evidence."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Literal, Protocol
+
+from app.chat.history import PastTurn
+from app.chat.language import language_of, say
+from app.chat.prompts import PromptTemplate
+from app.llm import extractive
+from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
+from knowledge.database import now
+from knowledge.models import Passage
+
+
+class Answerer(Protocol):
+    """``name`` is the model named in every result."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> Literal["extractive", "openai"]: ...
+
+    @property
+    def prompt_version(self) -> str | None: ...
+
+    def stream(
+        self, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
+    ) -> AsyncGenerator[Delta, None]: ...
+
+
+class ModelAnswerer:
+    """Evidence into the prompt, the model's stream out."""
+
+    kind: Literal["openai"] = "openai"
+
+    def __init__(self, model: ChatModel, template: PromptTemplate, *, temperature: float, max_tokens: int) -> None:
+        self.model = model
+        self._template = template
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def prompt_version(self) -> str:
+        return self._template.version
+
+    async def stream(
+        self, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
+    ) -> AsyncGenerator[Delta, None]:
+        turns = [
+            message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
+        ]
+        messages = self._template.render(
+            turns, question=question, evidence=numbered(evidence), today=now().astimezone().date().isoformat()
+        )
+        stream = self.model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                yield delta
+
+
+class ExtractiveAnswerer:
+    """Quotes the sentences that answer, cited. It cannot invent anything."""
+
+    name = "extractive"
+    kind: Literal["extractive"] = "extractive"
+    prompt_version = None
+
+    async def stream(
+        self,
+        question: str,
+        evidence: Sequence[Passage],
+        past: Sequence[PastTurn],  # noqa: ARG002 (the port's)
+    ) -> AsyncGenerator[Delta, None]:
+        quotes = await asyncio.to_thread(extractive.select, question, evidence)
+        for paragraph in extractive.paragraphs(quotes):
+            yield TextDelta(paragraph)
+        yield Finished("stop")
+
+
+def numbered(evidence: Sequence[Passage]) -> str:
+    """Passages as the prompt shows them: ``[1] document > heading (page)`` and the text."""
+    blocks = []
+    for number, passage in enumerate(evidence, 1):
+        place = passage.place
+        where = [passage.document, place.heading]
+        where += [f"p. {place.page}"] if place.page else []
+        where += [f"{place.sheet} row {place.row}"] if place.sheet else []
+        blocks.append(f"[{number}] ({' | '.join(part for part in where if part)})\n{passage.text}")
+    return "\n\n".join(blocks)
+
+
+def refusal(question: str, *, empty: bool) -> str:
+    """The honest sentence when the evidence does not answer."""
+    return say("refusal_empty" if empty else "refusal", language_of(question))

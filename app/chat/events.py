@@ -1,0 +1,102 @@
+"""What happens while an answer is made: a closed union of frozen values. A stream always ends in Done or Failed."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from knowledge.models import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    turn_id: str
+    conversation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What is being done until the first token: retrieving, reading, writing."""
+
+    stage: Literal["retrieving", "reading", "writing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The evidence; passage n of it is what [n] in the answer means."""
+
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The model's thinking, never part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of an answer. ``finish`` is stop, length (the model ran out of tokens) or stopped (by the user)."""
+
+    turn_id: str
+    conversation_id: str
+    answer: str
+    citations: tuple[int, ...] = ()
+    refused: bool = False
+    cached: Literal["exact", "evidence"] | None = None
+    curated: bool = False
+    model: str = ""
+    finish: str = "stop"
+    notice: Literal["no_model"] | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The end when something went wrong: a stable code and a sentence."""
+
+    turn_id: str
+    conversation_id: str
+    code: str
+    message: str
+
+
+Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Suggestions | Done | Failed
+
+
+def name_of(event: Event) -> str:
+    """The SSE event name."""
+    return type(event).__name__.lower()
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """The JSON of an event, as design.md §6 promises it."""
+    if isinstance(event, Sources):
+        return {"passages": [{"n": n, **passage_json(passage)} for n, passage in enumerate(event.passages, 1)]}
+    return asdict(event)
+
+
+def passage_json(passage: Passage) -> dict[str, Any]:
+    """The JSON of a passage, in answers and in search results."""
+    return {
+        "document": passage.document,
+        "document_id": passage.document_id,
+        "chunk_id": passage.chunk_id,
+        "kb": passage.kb,
+        "heading": passage.place.heading,
+        "page": passage.place.page,
+        "sheet": passage.place.sheet,
+        "row": passage.place.row,
+        "text": passage.text,
+        "score": round(passage.score, 6),
+    }

@@ -1,0 +1,158 @@
+"""Conversations and turns as they are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import insert, select, update
+
+from app.chat.events import Done, passage_json
+from app.chat.tables import conversations, feedback, turns
+from knowledge.database import Database, now
+from knowledge.errors import InvalidInput, NotFound
+from knowledge.models import Passage
+
+REMEMBERED = 6  # turns of a conversation that a new question is read with
+RATINGS = ("up", "down")
+REASONS = ("wrong", "outdated", "incomplete", "irrelevant", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """A turn as asked, for doing it again."""
+
+    id: str
+    conversation_id: str
+    question: str
+    knowledge_bases: list[str] | None
+
+
+class Conversations:
+    """Reads and writes turns; every call is of one tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, tenant: str, conversation_id: str | None, *, channel: str) -> str:
+        """The conversation's id; a new one when None. Raises NotFound ``conversation_not_found``."""
+        if conversation_id is not None:
+            mine = (conversations.c.id == conversation_id) & (conversations.c.tenant == tenant)
+            async with self._database.read() as connection:
+                if (await connection.execute(select(conversations.c.id).where(mine))).first() is None:
+                    raise NotFound("There is no such conversation.", code="conversation_not_found")
+            return conversation_id
+        fresh = uuid4().hex
+        async with self._database.write() as connection:
+            await connection.execute(
+                insert(conversations).values(id=fresh, tenant=tenant, channel=channel, created_at=now())
+            )
+        return fresh
+
+    async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
+        """The last answered turns, oldest first; of versions of one answer the newest."""
+        query = (
+            select(turns.c.id, turns.c.regenerates, turns.c.question, turns.c.answer)
+            .where(turns.c.tenant == tenant, turns.c.conversation_id == conversation_id, turns.c.status == "done")
+            .where(turns.c.refused.is_(False))
+            .order_by(turns.c.created_at.desc())
+            .limit(REMEMBERED * 2)
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        seen: set[str] = {without} if without else set()
+        kept = []
+        for row in rows:
+            root = row.regenerates or row.id
+            if root not in seen:
+                seen.add(root)
+                kept.append(PastTurn(row.question, row.answer))
+        return kept[:REMEMBERED][::-1]
+
+    async def begin(
+        self,
+        tenant: str,
+        *,
+        turn_id: str,
+        conversation_id: str,
+        question: str,
+        kbs: Sequence[str] | None,
+        regenerates: str | None,
+    ) -> None:
+        row: dict[str, Any] = {
+            "id": turn_id,
+            "tenant": tenant,
+            "conversation_id": conversation_id,
+            "regenerates": regenerates,
+            "status": "running",
+            "question": question,
+            "condensed": question,
+            "knowledge_bases": None if kbs is None else list(kbs),
+            "citations": [],
+            "evidence": [],
+            "timings_ms": {},
+            "created_at": now(),
+        }
+        async with self._database.write() as connection:
+            await connection.execute(insert(turns).values(**row))
+
+    async def finish(
+        self, done: Done, *, condensed: str, evidence: Sequence[Passage], prompt_version: str | None
+    ) -> None:
+        values = {
+            "status": "stopped" if done.finish == "stopped" else "done",
+            "condensed": condensed,
+            "answer": done.answer,
+            "citations": list(done.citations),
+            "evidence": [passage_json(passage) for passage in evidence],
+            "refused": done.refused,
+            "model": done.model,
+            "prompt_version": prompt_version,
+            "prompt_tokens": done.usage.get("prompt_tokens"),
+            "completion_tokens": done.usage.get("completion_tokens"),
+            "timings_ms": done.timings_ms,
+        }
+        await self._update(done.turn_id, values)
+
+    async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
+        await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})
+
+    async def turn(self, tenant: str, turn_id: str) -> TurnRecord:
+        """Raises NotFound ``turn_not_found``."""
+        query = select(turns).where(turns.c.tenant == tenant, turns.c.id == turn_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise NotFound("There is no such turn.", code="turn_not_found")
+        return TurnRecord(row.id, row.conversation_id, row.question, row.knowledge_bases)
+
+    async def rate(self, tenant: str, turn_id: str, *, rating: str, reason: str | None, comment: str | None) -> None:
+        """Thumbs, the last one counts. Raises InvalidInput ``rating_invalid``, NotFound ``turn_not_found``."""
+        if rating not in RATINGS or (reason is not None and reason not in REASONS):
+            raise InvalidInput(f"A rating is up or down, a reason one of {', '.join(REASONS)}.", code="rating_invalid")
+        await self.turn(tenant, turn_id)
+        values: dict[str, Any] = {"rating": rating, "reason": reason, "comment": comment, "created_at": now()}
+        async with self._database.write() as connection:
+            changed = await connection.execute(update(feedback).where(feedback.c.turn_id == turn_id).values(**values))
+            if changed.rowcount == 0:
+                await connection.execute(insert(feedback).values(turn_id=turn_id, tenant=tenant, **values))
+
+    async def close_abandoned(self, *, older_than: timedelta) -> int:
+        """End turns whose process died: they will never end by themselves."""
+        stale = (turns.c.status == "running") & (turns.c.created_at < now() - older_than)
+        async with self._database.write() as connection:
+            done = await connection.execute(
+                update(turns).where(stale).values(status="failed", error_code="interrupted")
+            )
+        return done.rowcount
+
+    async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))

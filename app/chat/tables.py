@@ -1,0 +1,51 @@
+"""Conversations, their turns, and what people thought of them."""
+
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+
+from knowledge.database import Moment, metadata
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
+    Column("regenerates", String(32)),
+    Column("status", String(16), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("condensed", Text, nullable=False),
+    Column("knowledge_bases", JSON),
+    Column("answer", Text, nullable=False, default=""),
+    Column("citations", JSON, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("refused", Boolean, nullable=False, default=False),
+    Column("error_code", String(64)),
+    Column("model", String(200), nullable=False, default=""),
+    Column("prompt_version", String(32)),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("timings_ms", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "conversation_id", "created_at"),
+    Index(None, "tenant", "created_at"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("rating", String(8), nullable=False),
+    Column("reason", String(32)),
+    Column("comment", Text),
+    Column("created_at", Moment, nullable=False),
+)

@@ -1,0 +1,53 @@
+"""The HTTP application."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from app import errors
+from app.api import chat, keys, knowledge, operations, pages
+from app.chat.running import RunningTurns
+from app.settings import Settings
+from app.wiring import Twins, running_services
+
+ABANDONED = timedelta(minutes=30)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    chroma_url: str | None = None,
+    redis_url: str | None = None,
+    twins: Twins | None = None,
+) -> FastAPI:
+    """The service behind HTTP; its parts live as long as the application does."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running_services(settings, chroma_url=chroma_url, redis_url=redis_url, twins=twins) as services:
+            await services.conversations.close_abandoned(older_than=ABANDONED)
+            async with asyncio.TaskGroup() as tasks:
+                running = RunningTurns(services.chat, tasks)
+                app.state.services = services
+                app.state.running = running
+                yield
+                running.close()
+
+    app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
+    # Keys travel in headers, never in cookies, across origins; a publishable key checks its own origins.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control"],
+        max_age=600,
+    )
+    errors.install(app)
+    for module in (chat, knowledge, keys, operations, pages):
+        app.include_router(module.router)
+    return app

@@ -1,0 +1,56 @@
+"""The sample knowledge base of a first start: taken in through the running service, with a progress bar."""
+
+import asyncio
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+import knowledge
+from app.processes.runtime import Running
+from ingest.sources import expand
+
+SAMPLES = "samples"
+FOLDER = Path(knowledge.__file__).parent / "samples"
+POLL_SECONDS = 0.3
+
+
+@lru_cache(maxsize=1)
+def suggestions() -> dict[str, list[str]]:
+    """Questions a newcomer can click, by language; each is answered by the samples."""
+    found: dict[str, list[str]] = json.loads((Path(__file__).parent / "samples.json").read_text(encoding="utf-8"))
+    return found
+
+
+async def first_run(running: Running) -> None:
+    """Fill an installation that has no knowledge base yet; does nothing for any other."""
+    async with httpx.AsyncClient(base_url=running.url, timeout=60) as http:
+        known = (await http.get("/v1/knowledge-bases")).json().get("knowledge_bases")
+        if known != []:
+            return
+        (await http.post("/v1/knowledge-bases", json={"name": SAMPLES})).raise_for_status()
+        for source in expand([str(FOLDER)]):
+            with source.path.open("rb") as stream:
+                path = f"/v1/knowledge-bases/{SAMPLES}/documents"
+                answer = await http.post(path, files={"file": stream}, data={"name": source.name})
+                answer.raise_for_status()
+        await _watch(http)
+
+
+async def _watch(http: httpx.AsyncClient) -> None:
+    progress = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+    )
+    with progress:
+        task = progress.add_task("示例资料入库 · taking in the sample documents", total=None)
+        while True:
+            path = f"/v1/knowledge-bases/{SAMPLES}/documents"
+            documents = (await http.get(path, params={"limit": 500})).json()["documents"]
+            waiting = [document for document in documents if document["status"] in ("received", "processing")]
+            progress.update(task, total=len(documents), completed=len(documents) - len(waiting))
+            if not waiting:
+                return
+            await asyncio.sleep(POLL_SECONDS)

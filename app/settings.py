@@ -1,0 +1,42 @@
+"""Settings of the service, on top of those of knowledge."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from knowledge.settings import KnowledgeSettings
+
+
+class Settings(KnowledgeSettings):
+    """One object for a process; see :class:`knowledge.settings.KnowledgeSettings`."""
+
+    host: str = Field("127.0.0.1", description="Address the API listens on; any but loopback makes keys required.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the API.")
+    url: str | None = Field(
+        None, description="Running service that commands talk to; empty: the one of the data folder."
+    )
+    api_key: SecretStr | None = Field(None, description="Key that commands send to it.")
+    redis_url: str | None = Field(None, description="Redis or Valkey; empty: one is started for you.")
+    require_keys: bool | None = Field(None, description="Ask for API keys; empty: only when not on loopback.")
+    model_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint of the language model; empty: answers quote the documents."
+    )
+    model_api_key: SecretStr | None = Field(None, description="Its key.")
+    model_name: str | None = Field(None, description="Its model, e.g. `qwen-plus`, `deepseek-chat`, `gpt-5-mini`.")
+    model_temperature: float = Field(0.2, ge=0, le=2, description="Its temperature.")
+    model_max_tokens: int = Field(1024, ge=16, description="Longest answer, in tokens.")
+    model_connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach it.")
+    model_first_token_timeout: float = Field(60.0, gt=0, description="Seconds until it says something.")
+    model_between_tokens_timeout: float = Field(30.0, gt=0, description="Seconds it may pause.")
+    model_retries: int = Field(2, ge=0, le=10, description="Tries again before the first token.")
+    passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
+    max_upload_mb: int = Field(50, ge=1, description="Largest document.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
+
+    @property
+    def keys_required(self) -> bool:
+        """Loopback needs no key on a single machine; any other address does."""
+        if self.require_keys is not None:
+            return self.require_keys
+        return self.host not in {"127.0.0.1", "localhost", "::1"}

@@ -1,0 +1,256 @@
+"""The SQL truth of what is known now: knowledge bases, their documents and live chunks, and their epochs."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from knowledge.database import Database, now
+from knowledge.errors import Conflict, InvalidInput, NotFound
+from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase, Place
+from knowledge.tables import chunk_removals, chunks, document_versions, documents, knowledge_bases, tenants, vectors
+
+NAME = re.compile(r"[\w][\w .·()（）&-]{0,118}", re.UNICODE)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChunk:
+    """A live chunk with the document it belongs to."""
+
+    chunk: Chunk
+    document: str
+    kb_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a replica at an older epoch must do to stand at ``epoch``: forget ``removed``, then (re)write ``added``.
+
+    ``added`` is (chunk id, text to index).
+    """
+
+    epoch: int
+    added: tuple[tuple[str, str], ...]
+    removed: tuple[str, ...]
+
+
+class Catalog:
+    """Reads and names. Publishing new versions is :class:`knowledge.versions.Versions`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ensure_tenant(self, tenant: str, name: str) -> None:
+        async with self._database.write() as connection:
+            if (await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant))).first() is None:
+                await connection.execute(insert(tenants).values(id=tenant, name=name, created_at=now()))
+
+    # knowledge bases
+
+    async def create_knowledge_base(self, tenant: str, name: str, *, embedding_model: str) -> KnowledgeBase:
+        """Raises InvalidInput ``name_invalid`` or Conflict ``knowledge_base_exists``."""
+        name = name.strip()
+        if not NAME.fullmatch(name):
+            raise InvalidInput(
+                "A knowledge base name has 1 to 119 letters, digits, spaces or . - _ ( ) & and starts with a letter "
+                "or digit.",
+                code="name_invalid",
+            )
+        row = {
+            "id": uuid4().hex,
+            "tenant": tenant,
+            "name": name,
+            "embedding_model": embedding_model,
+            "epoch": 0,
+            "created_at": now(),
+        }
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(knowledge_bases).values(**row))
+        except IntegrityError as exc:
+            raise Conflict(
+                f"There is a knowledge base “{name}” already.", code="knowledge_base_exists", name=name
+            ) from exc
+        return await self.knowledge_base(tenant, name)
+
+    async def knowledge_bases(self, tenant: str) -> list[KnowledgeBase]:
+        async with self._database.read() as connection:
+            return [_knowledge_base(row) for row in await connection.execute(_counted(tenant))]
+
+    async def knowledge_base(self, tenant: str, name_or_id: str) -> KnowledgeBase:
+        """Raises NotFound ``knowledge_base_not_found``."""
+        return (await self.named(tenant, [name_or_id]))[0]
+
+    async def named(self, tenant: str, names: Sequence[str] | None) -> list[KnowledgeBase]:
+        """The knowledge bases of these names (or ids), in this order; all of the tenant's when ``names`` is None.
+
+        Without the counts, because every question asks this.
+        """
+        query = select(knowledge_bases).where(knowledge_bases.c.tenant == tenant).order_by(knowledge_bases.c.created_at)
+        async with self._database.read() as connection:
+            found = [_knowledge_base(row) for row in await connection.execute(query)]
+        if names is None:
+            return found
+        by_name = {kb.id: kb for kb in found} | {kb.name: kb for kb in found}
+        for name in names:
+            if name not in by_name:
+                raise NotFound(f"There is no knowledge base “{name}”.", code="knowledge_base_not_found", name=name)
+        return [by_name[name] for name in dict.fromkeys(names)]
+
+    async def by_ids(self, ids: Collection[str]) -> list[KnowledgeBase]:
+        """Knowledge bases of any tenant, for work that is not done for somebody."""
+        query = select(knowledge_bases).where(knowledge_bases.c.id.in_(ids))
+        async with self._database.read() as connection:
+            return [_knowledge_base(row) for row in await connection.execute(query)]
+
+    async def delete_knowledge_base(self, tenant: str, name: str) -> KnowledgeBase:
+        """Forget it with everything in it. Its collection and lexical replica are the caller's to drop."""
+        kb = await self.knowledge_base(tenant, name)
+        async with self._database.write() as connection:
+            of_kb = select(documents.c.id).where(documents.c.kb_id == kb.id)
+            await connection.execute(delete(document_versions).where(document_versions.c.document_id.in_(of_kb)))
+            for table in (vectors, chunk_removals, chunks, documents):
+                await connection.execute(delete(table).where(table.c.kb_id == kb.id))
+            await connection.execute(delete(knowledge_bases).where(knowledge_bases.c.id == kb.id))
+        return kb
+
+    # documents
+
+    async def document(self, tenant: str, document_id: str) -> Document:
+        """Raises NotFound ``document_not_found``."""
+        query = _documents().where(documents.c.tenant == tenant, documents.c.id == document_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise NotFound("There is no such document.", code="document_not_found")
+        return _document(row)
+
+    async def documents(
+        self,
+        kb: KnowledgeBase,
+        *,
+        statuses: Sequence[DocumentStatus] = (),
+        contains: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[Document], int]:
+        """A page of documents, newest change first, and how many there are in all. Deleted ones only if asked for."""
+        wanted = list(statuses) or [status for status in DocumentStatus if status is not DocumentStatus.DELETED]
+        where = and_(documents.c.kb_id == kb.id, documents.c.status.in_(wanted))
+        if contains:
+            where = and_(where, documents.c.name.contains(contains, autoescape=True))
+        page = _documents().where(where).order_by(documents.c.updated_at.desc(), documents.c.name)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(page.limit(limit).offset(offset))).all()
+            total = (await connection.execute(select(func.count()).select_from(documents).where(where))).scalar_one()
+        return [_document(row) for row in rows], total
+
+    # chunks
+
+    async def chunks_of(self, document: Document, *, limit: int = 100, offset: int = 0) -> list[Chunk]:
+        query = select(chunks).where(chunks.c.document_id == document.id).order_by(chunks.c.ordinal)
+        async with self._database.read() as connection:
+            return [_chunk(row) for row in await connection.execute(query.limit(limit).offset(offset))]
+
+    async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
+        """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
+        query = (
+            select(chunks, documents.c.name.label("document_name"))
+            .join(documents, documents.c.id == chunks.c.document_id)
+            .where(chunks.c.id.in_(chunk_ids), chunks.c.kb_id.in_(kb_ids))
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return {row.id: FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id) for row in rows}
+
+    async def live_ids(self, kb_id: str) -> set[str]:
+        async with self._database.read() as connection:
+            return set((await connection.execute(select(chunks.c.id).where(chunks.c.kb_id == kb_id))).scalars())
+
+    async def changes(self, kb_id: str, *, since: int) -> Changes:
+        """What happened to the chunks of a knowledge base after an epoch."""
+        newer = select(chunks.c.id, chunks.c.indexed).where(chunks.c.kb_id == kb_id, chunks.c.epoch > since)
+        gone = select(chunk_removals.c.chunk_id).where(chunk_removals.c.kb_id == kb_id, chunk_removals.c.epoch > since)
+        async with self._database.read() as connection:
+            epoch = await _epoch(connection, kb_id)
+            added = tuple((row.id, row.indexed) for row in await connection.execute(newer))
+            removed = tuple((await connection.execute(gone)).scalars()) if since else ()
+        return Changes(epoch=epoch, added=added, removed=removed)
+
+
+async def _epoch(connection: AsyncConnection, kb_id: str) -> int:
+    query = select(knowledge_bases.c.epoch).where(knowledge_bases.c.id == kb_id)
+    return (await connection.execute(query)).scalar_one_or_none() or 0
+
+
+async def next_epoch(connection: AsyncConnection, kb_id: str) -> int:
+    """Count a change of a knowledge base, inside the transaction that makes it."""
+    bump = update(knowledge_bases).where(knowledge_bases.c.id == kb_id).values(epoch=knowledge_bases.c.epoch + 1)
+    await connection.execute(bump)
+    return await _epoch(connection, kb_id)
+
+
+def _counted(tenant: str) -> Any:  # the select's type has nine parameters and says nothing
+    live = select(func.count()).where(
+        documents.c.kb_id == knowledge_bases.c.id, documents.c.status != DocumentStatus.DELETED
+    )
+    pieces = select(func.count()).where(chunks.c.kb_id == knowledge_bases.c.id)
+    return (
+        select(
+            knowledge_bases,
+            live.scalar_subquery().label("document_count"),
+            pieces.scalar_subquery().label("chunk_count"),
+        )
+        .where(knowledge_bases.c.tenant == tenant)
+        .order_by(knowledge_bases.c.created_at)
+    )
+
+
+def _documents() -> Any:  # as above
+    pieces = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
+    return select(documents, pieces.label("chunk_count"))
+
+
+def _knowledge_base(row: Row[Any]) -> KnowledgeBase:
+    return KnowledgeBase(
+        id=row.id,
+        tenant=row.tenant,
+        name=row.name,
+        embedding_model=row.embedding_model,
+        epoch=row.epoch,
+        created_at=row.created_at,
+        documents=getattr(row, "document_count", 0),
+        chunks=getattr(row, "chunk_count", 0),
+    )
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        tenant=row.tenant,
+        kb_id=row.kb_id,
+        name=row.name,
+        status=DocumentStatus(row.status),
+        content_hash=row.content_hash,
+        size=row.size,
+        live_hash=row.live_hash,
+        version=row.version,
+        media_type=row.media_type,
+        chunks=row.chunk_count,
+        stage=row.stage,
+        progress=row.progress,
+        reason=row.reason,
+        message=row.message,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _chunk(row: Row[Any]) -> Chunk:
+    place = Place(heading=row.heading, page=row.page, sheet=row.sheet, row=row.row)
+    return Chunk(id=row.id, document_id=row.document_id, ordinal=row.ordinal, text=row.text, place=place)

@@ -1,0 +1,156 @@
+"""Question → passages: dense and lexical, fused by rank, checked against what is live now.
+
+Fusion is reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): Σ weight / (k + rank).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+from knowledge.catalog import Catalog
+from knowledge.errors import InvalidInput
+from knowledge.lexical import LexicalIndex
+from knowledge.models import KnowledgeBase, Passage, StageScores
+from knowledge.ports import Embedder, Hit, Vector, VectorStore
+from knowledge.vectors import collection_name
+
+RRF_K = 60
+DENSE_WEIGHT = 1.0
+LEXICAL_WEIGHT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What was found. ``timings_ms`` has embed, dense, lexical and total; ``epochs`` the state searched, by kb id."""
+
+    passages: tuple[Passage, ...]
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    epochs: dict[str, int] = field(default_factory=dict)
+
+
+class Retriever:
+    """Finds passages in one tenant's knowledge bases."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        vectors: VectorStore,
+        lexical: LexicalIndex,
+        embedder: Embedder,
+        *,
+        candidates: int = 50,
+    ) -> None:
+        self._catalog = catalog
+        self._vectors = vectors
+        self._lexical = lexical
+        self._embedder = embedder
+        self._candidates = candidates
+
+    async def search(
+        self, tenant: str, question: str, *, kbs: Sequence[str] | None = None, limit: int = 8
+    ) -> Retrieval:
+        """The best ``limit`` passages of the named knowledge bases (all, when None).
+
+        Raises InvalidInput ``question_empty`` or ``embedding_model_changed``, NotFound
+        ``knowledge_base_not_found``, Unavailable ``vectors_unavailable``.
+        """
+        question = question.strip()
+        if not question:
+            raise InvalidInput("The question is empty.", code="question_empty")
+        clock = _Clock()
+        bases = await self._catalog.named(tenant, kbs)
+        for kb in bases:
+            self._require_same_model(kb)
+        vector = await asyncio.to_thread(self._embedder.embed_query, question)
+        clock.lap("embed")
+        dense, lexical = await asyncio.gather(
+            clock.timed("dense", self._dense(bases, vector)), clock.timed("lexical", self._words(bases, question))
+        )
+        depth = max(self._candidates, limit)
+        fused = _fuse(dense[:depth], lexical[:depth])
+        passages = await self._valid(bases, fused, limit)
+        clock.total()
+        return Retrieval(tuple(passages), clock.laps, {kb.id: kb.epoch for kb in bases})
+
+    def _require_same_model(self, kb: KnowledgeBase) -> None:
+        if kb.embedding_model != self._embedder.model_id:
+            raise InvalidInput(
+                f"The knowledge base “{kb.name}” was indexed with the embedding model {kb.embedding_model}, and "
+                f"{self._embedder.model_id} is configured now. Set the old one again, or make a new knowledge base.",
+                code="embedding_model_changed",
+                name=kb.name,
+            )
+
+    async def _dense(self, bases: Sequence[KnowledgeBase], vector: Vector) -> list[Hit]:
+        found = await asyncio.gather(
+            *(self._vectors.query(collection_name(kb), vector, self._candidates) for kb in bases)
+        )
+        return _best(found)
+
+    async def _words(self, bases: Sequence[KnowledgeBase], question: str) -> list[Hit]:
+        found = await asyncio.gather(*(self._lexical.search(kb, question, self._candidates) for kb in bases))
+        return _best(found)
+
+    async def _valid(
+        self, bases: Sequence[KnowledgeBase], fused: Sequence[tuple[str, float, StageScores]], limit: int
+    ) -> list[Passage]:
+        """Only what is live; a vector or posting of a version that is gone ends here."""
+        names = {kb.id: kb.name for kb in bases}
+        live = await self._catalog.live(list(names), [chunk_id for chunk_id, _, _ in fused])
+        return [
+            Passage(
+                chunk_id=chunk_id,
+                document_id=live[chunk_id].chunk.document_id,
+                document=live[chunk_id].document,
+                kb=names[live[chunk_id].kb_id],
+                text=live[chunk_id].chunk.text,
+                score=score,
+                place=live[chunk_id].chunk.place,
+                scores=scores,
+            )
+            for chunk_id, score, scores in fused
+            if chunk_id in live
+        ][:limit]
+
+
+def _best(found: Sequence[Sequence[Hit]]) -> list[Hit]:
+    return sorted((hit for hits in found for hit in hits), key=lambda hit: -hit.score)
+
+
+def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[tuple[str, float, StageScores]]:
+    by_vector = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(dense, 1)}
+    by_words = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(lexical, 1)}
+    fused = []
+    for chunk_id in by_vector | by_words:
+        dense_rank, cosine = by_vector.get(chunk_id, (None, None))
+        lexical_rank, bm25 = by_words.get(chunk_id, (None, None))
+        score = _share(DENSE_WEIGHT, dense_rank) + _share(LEXICAL_WEIGHT, lexical_rank)
+        fused.append((chunk_id, score, StageScores(cosine, dense_rank, bm25, lexical_rank)))
+    return sorted(fused, key=lambda item: (-item[1], item[0]))
+
+
+def _share(weight: float, rank: int | None) -> float:
+    return 0.0 if rank is None else weight / (RRF_K + rank)
+
+
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._start = self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 2)
+        self._last = now
+
+    async def timed(self, name: str, work: Awaitable[list[Hit]]) -> list[Hit]:
+        start = time.perf_counter()
+        result = await work
+        self.laps[name] = round((time.perf_counter() - start) * 1000, 2)
+        return result
+
+    def total(self) -> None:
+        self.laps["total"] = round((time.perf_counter() - self._start) * 1000, 2)

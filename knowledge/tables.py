@@ -1,0 +1,108 @@
+"""The tables of what we know. Every row carries its tenant.
+
+``vectors`` is the ledger of what was written to the vector store: an id is recorded before the vector is
+written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
+``chunk_removals`` lets a lexical replica catch up from any epoch.
+"""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+
+from knowledge.database import Moment, metadata
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+knowledge_bases = Table(
+    "knowledge_bases",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("embedding_model", String(120), nullable=False),
+    Column("epoch", Integer, nullable=False, default=0),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("tenant", "name"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kb_id", ForeignKey("knowledge_bases.id"), nullable=False),
+    Column("name", String(500), nullable=False),
+    Column("status", String(16), nullable=False, index=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("live_hash", String(64)),
+    Column("version", Integer, nullable=False, default=0),
+    Column("title", String(500)),
+    Column("media_type", String(120)),
+    Column("stage", String(24)),
+    Column("progress", Integer, nullable=False, default=0),
+    Column("reason", String(32)),
+    Column("message", Text),
+    Column("owner", String(64)),
+    Column("lease_until", Moment),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("kb_id", "name"),
+)
+
+document_versions = Table(
+    "document_versions",
+    metadata,
+    Column("document_id", ForeignKey("documents.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("chunks", Integer, nullable=False),
+    Column("embedded", Integer, nullable=False),
+    Column("published_at", Moment, nullable=False),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kb_id", ForeignKey("knowledge_bases.id"), nullable=False),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("heading", Text, nullable=False, default=""),
+    Column("page", Integer),
+    Column("sheet", String(200)),
+    Column("row", Integer),
+    Column("indexed", Text, nullable=False),
+    Column("fingerprint", String(40), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Index(None, "document_id", "ordinal"),
+    Index(None, "kb_id", "epoch"),
+)
+
+chunk_removals = Table(
+    "chunk_removals",
+    metadata,
+    Column("kb_id", ForeignKey("knowledge_bases.id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("chunk_id", String(40), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+)
+
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("chunk_id", String(40), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kb_id", ForeignKey("knowledge_bases.id"), nullable=False),
+    Column("document_id", ForeignKey("documents.id"), nullable=False, index=True),
+    Column("fingerprint", String(40), nullable=False),
+    Column("written", Boolean, nullable=False, default=False),
+)

@@ -1,0 +1,194 @@
+"""Vectors in Chroma: one collection per knowledge base and embedding model, and no metadata filters.
+
+A filter costs 118 ms at 100 k vectors where the plain query costs 5; what is valid is decided afterwards, in SQL.
+"""
+
+from collections.abc import Awaitable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+
+from knowledge.errors import Unavailable
+from knowledge.models import KnowledgeBase
+from knowledge.ports import Hit, Vector
+
+if TYPE_CHECKING:
+    from chromadb.api import AsyncClientAPI
+    from chromadb.api.models.AsyncCollection import AsyncCollection
+
+T = TypeVar("T")
+
+BATCH = 1000  # below the server's own limit of about 5,400 rows a call
+
+
+def collection_name(kb: KnowledgeBase) -> str:
+    """``tenant.kb.model``, within Chroma's alphabet [a-zA-Z0-9._-] and 512 characters."""
+    return f"{kb.tenant}.{kb.id}.{kb.embedding_model}"
+
+
+class ChromaVectors:
+    """:class:`knowledge.ports.VectorStore` over a Chroma server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._client: AsyncClientAPI | None = None
+        self._collections: dict[str, AsyncCollection] = {}
+
+    async def upsert(self, collection: str, ids: Sequence[str], vectors: Vector) -> None:
+        with _chroma_errors():
+            target = await self._collection(collection, create=True)
+            assert target is not None  # noqa: S101 (it was just made)
+            for start in range(0, len(ids), BATCH):
+                part = slice(start, start + BATCH)
+                await target.upsert(ids=list(ids[part]), embeddings=np.asarray(vectors[part], dtype=np.float32))
+
+    async def query(self, collection: str, vector: Vector, limit: int) -> list[Hit]:
+        with _chroma_errors():
+            target = await self._collection(collection)
+            if target is None:
+                return []
+            found = await self._unless_dropped(
+                collection, target.query(query_embeddings=vector[np.newaxis], n_results=limit, include=["distances"])
+            )
+        if found is None:
+            return []
+        distances = (found["distances"] or [[]])[0]
+        # cosine distance is 1 − cosine
+        return [Hit(id_, 1.0 - float(distance)) for id_, distance in zip(found["ids"][0], distances, strict=True)]
+
+    async def get(self, collection: str, ids: Sequence[str]) -> dict[str, Vector]:
+        with _chroma_errors():
+            target = await self._collection(collection)
+            if target is None or not ids:
+                return {}
+            found = await self._unless_dropped(collection, target.get(ids=list(ids), include=["embeddings"]))
+        if found is None:
+            return {}
+        rows = np.asarray(found["embeddings"], dtype=np.float32)
+        return dict(zip(found["ids"], rows, strict=True))
+
+    async def ids(self, collection: str) -> set[str]:
+        with _chroma_errors():
+            target = await self._collection(collection)
+            found = None if target is None else await self._unless_dropped(collection, target.get(include=[]))
+        return set() if found is None else set(found["ids"])
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        with _chroma_errors():
+            target = await self._collection(collection)
+            if target is None:
+                return
+            for start in range(0, len(ids), BATCH):
+                await self._unless_dropped(collection, target.delete(ids=list(ids[start : start + BATCH])))
+
+    async def drop(self, collection: str) -> None:
+        from chromadb.errors import NotFoundError
+
+        with _chroma_errors():
+            self._collections.pop(collection, None)
+            try:
+                await (await self._connected()).delete_collection(collection)
+            except NotFoundError:
+                return
+
+    async def close(self) -> None:
+        if self._client is not None:
+            # The library has no public way to close its async connections (its stop() starts a loop of its own).
+            await self._client._server.__aexit__(None, None, None)  # type: ignore[attr-defined]  # noqa: SLF001
+            self._client = None
+            self._collections.clear()
+
+    async def _collection(self, name: str, *, create: bool = False) -> "AsyncCollection | None":
+        from chromadb.errors import NotFoundError
+
+        if name not in self._collections:
+            client = await self._connected()
+            try:
+                self._collections[name] = (
+                    await client.get_or_create_collection(
+                        name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+                    )
+                    if create
+                    else await client.get_collection(name, embedding_function=None)
+                )
+            except NotFoundError:
+                return None
+        return self._collections[name]
+
+    async def _unless_dropped(self, name: str, call: Awaitable[T]) -> T | None:
+        """None when another process has dropped the collection meanwhile."""
+        from chromadb.errors import NotFoundError
+
+        try:
+            return await call
+        except NotFoundError:
+            self._collections.pop(name, None)
+            return None
+
+    async def _connected(self) -> "AsyncClientAPI":
+        if self._client is None:
+            import chromadb
+            from chromadb.config import Settings
+
+            url = urlsplit(self._url)
+            self._client = await chromadb.AsyncHttpClient(
+                host=url.hostname or "127.0.0.1",
+                port=url.port or (443 if url.scheme == "https" else 80),
+                ssl=url.scheme == "https",
+                settings=Settings(anonymized_telemetry=False),
+            )
+        return self._client
+
+
+class MemoryVectors:
+    """The twin: brute force over numpy rows."""
+
+    def __init__(self) -> None:
+        self._collections: dict[str, dict[str, Vector]] = {}
+
+    async def upsert(self, collection: str, ids: Sequence[str], vectors: Vector) -> None:
+        rows = self._collections.setdefault(collection, {})
+        rows.update(zip(ids, np.asarray(vectors, dtype=np.float32), strict=True))
+
+    async def query(self, collection: str, vector: Vector, limit: int) -> list[Hit]:
+        rows = self._collections.get(collection, {})
+        if not rows:
+            return []
+        scores = np.stack(list(rows.values())) @ vector
+        best = np.argsort(-scores)[:limit]
+        ids = list(rows)
+        return [Hit(ids[index], float(scores[index])) for index in best]
+
+    async def get(self, collection: str, ids: Sequence[str]) -> dict[str, Vector]:
+        rows = self._collections.get(collection, {})
+        return {id_: rows[id_] for id_ in ids if id_ in rows}
+
+    async def ids(self, collection: str) -> set[str]:
+        return set(self._collections.get(collection, {}))
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        for id_ in ids:
+            self._collections.get(collection, {}).pop(id_, None)
+
+    async def drop(self, collection: str) -> None:
+        self._collections.pop(collection, None)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@contextmanager
+def _chroma_errors() -> Generator[None]:
+    from chromadb.errors import ChromaError
+
+    try:
+        yield
+    except (ChromaError, httpx.HTTPError, ValueError) as exc:
+        # The client raises ValueError when it cannot connect at all.
+        raise Unavailable(
+            "The vector store does not answer. If it was just started, wait a moment; else check COPILOT_CHROMA_URL.",
+            code="vectors_unavailable",
+        ) from exc
