@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest.blocks import LoadedDocument
-from ingest.chunk import chunk, indexed_text
+from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from knowledge.catalog import Catalog
 from knowledge.errors import DocumentRefused, Unavailable
@@ -151,12 +151,15 @@ class Pipeline:
 
 
 def _pieces(loaded: LoadedDocument, claim: Claim) -> list[IndexedChunk]:
-    return [_indexed(piece, loaded.title) for piece in chunk(loaded, document_id=claim.document_id)]
+    pieces = chunk(loaded, document_id=claim.document_id)
+    return [_indexed(piece, name=claim.name, title=loaded.title) for piece in pieces]
 
 
-def _indexed(piece: Chunk, title: str | None) -> IndexedChunk:
-    text = indexed_text(title, piece)
-    return IndexedChunk(piece, text, hashlib.sha256(text.encode()).hexdigest()[:40])
+def _indexed(piece: Chunk, *, name: str, title: str | None) -> IndexedChunk:
+    text = indexed_text(title or name, piece)
+    heading = heading_text(name, title, piece)
+    fingerprint = hashlib.sha256(f"{text}\0{heading}".encode()).hexdigest()[:40]
+    return IndexedChunk(piece, text, heading, fingerprint)
 
 
 def _batches(pieces: Sequence[IndexedChunk]) -> Iterator[Sequence[IndexedChunk]]:

@@ -31,11 +31,11 @@ class FoundChunk:
 class Changes:
     """What a replica at an older epoch must do to stand at ``epoch``: forget ``removed``, then (re)write ``added``.
 
-    ``added`` is (chunk id, text to index).
+    ``added`` is (chunk id, text to index, heading to index).
     """
 
     epoch: int
-    added: tuple[tuple[str, str], ...]
+    added: tuple[tuple[str, str, str], ...]
     removed: tuple[str, ...]
 
 
@@ -174,11 +174,13 @@ class Catalog:
 
     async def changes(self, kb_id: str, *, since: int) -> Changes:
         """What happened to the chunks of a knowledge base after an epoch."""
-        newer = select(chunks.c.id, chunks.c.indexed).where(chunks.c.kb_id == kb_id, chunks.c.epoch > since)
+        newer = select(chunks.c.id, chunks.c.indexed, chunks.c.indexed_heading).where(
+            chunks.c.kb_id == kb_id, chunks.c.epoch > since
+        )
         gone = select(chunk_removals.c.chunk_id).where(chunk_removals.c.kb_id == kb_id, chunk_removals.c.epoch > since)
         async with self._database.read() as connection:
             epoch = await _epoch(connection, kb_id)
-            added = tuple((row.id, row.indexed) for row in await connection.execute(newer))
+            added = tuple((row.id, row.indexed, row.indexed_heading) for row in await connection.execute(newer))
             removed = tuple((await connection.execute(gone)).scalars()) if since else ()
         return Changes(epoch=epoch, added=added, removed=removed)
 

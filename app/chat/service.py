@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import uuid4
 
 from knowledge.answerability import Answerability
@@ -29,6 +30,12 @@ from knowledge.retriever import Retriever
 MAX_QUESTION = 2000
 
 log = logging.getLogger(__name__)
+
+
+class Assess(Protocol):
+    """Whether passages answer a question; see :func:`knowledge.answerability.assess`."""
+
+    def __call__(self, question: str, passages: Sequence[Passage], *, idf: Callable[[str], float]) -> Answerability: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class ChatService:
         conversations: Conversations,
         answerer: Answerer,
         condense_template: PromptTemplate,
-        assess: Callable[[str, Sequence[Passage]], Answerability],
+        assess: Assess,
         passages: int = 6,
     ) -> None:
         self._catalog = catalog
@@ -169,7 +176,7 @@ class ChatService:
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
-        verdict = await asyncio.to_thread(self._assess, turn.condensed, found.passages)
+        verdict = await asyncio.to_thread(self._assess, turn.condensed, found.passages, idf=found.rarity)
         if not verdict.answerable:
             turn.refused = True
             yield self._say(turn, refusal(ask.question, empty=not found.passages))
@@ -178,7 +185,7 @@ class ChatService:
         yield Sources(turn.evidence)
         yield Stage("reading")
         question = turn.condensed if model is None else ask.question.strip()
-        async with aclosing(self.answerer.stream(question, turn.evidence, past)) as deltas:
+        async with aclosing(self.answerer.stream(question, found, past)) as deltas:
             async for delta in deltas:
                 event = self._event_of(turn, delta)
                 if event is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.main import Data, Json, settings_for
+from app.processes.runtime import Running
 from app.settings import Settings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (COPILOT_HOST).", show_default="127.0.0.1")]
@@ -33,7 +34,9 @@ def up(
 
     settings = settings_for(data, host=host, port=port)
     raise typer.Exit(
-        run_up(settings, migrate=lambda: _migrate(settings), first_run=first_run if samples else None, verbose=verbose)
+        run_up(
+            settings, migrate=lambda: _migrate(settings), first_run=first_run if samples else _nothing, verbose=verbose
+        )
     )
 
 
@@ -79,6 +82,10 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     report = asyncio.run(examine(settings_for(data)))
     typer.echo(json.dumps(report.json(), ensure_ascii=False, indent=2) if as_json else render(report))
     raise typer.Exit(0 if report.healthy else 1)
+
+
+async def _nothing(_: Running) -> None:
+    """What is done on a first start without samples."""
 
 
 async def _migrate(settings: Settings) -> None:

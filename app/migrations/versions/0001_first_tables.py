@@ -138,6 +138,7 @@ def upgrade() -> None:
         sa.Column("sheet", sa.String(length=200), nullable=True),
         sa.Column("row", sa.Integer(), nullable=True),
         sa.Column("indexed", sa.Text(), nullable=False),
+        sa.Column("indexed_heading", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.String(length=40), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["document_id"], ["documents.id"], name=op.f("fk_chunks_document_id")),

@@ -1,0 +1,66 @@
+"""The lexical replica follows the catalog, whatever it missed."""
+
+import json
+from pathlib import Path
+
+from knowledge.lexical import LexicalIndex, TantivyReplica
+from knowledge.models import DEFAULT_TENANT
+from tests.products import FEES, RETURNS, product, take_in
+
+
+async def test_a_code_is_found_exactly(tmp_path: Path) -> None:
+    table = "商品,编码\n保温杯,HB-KT-2048\n雨伞,HB-KT-2049\n"
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "价目.csv", table)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        hits = await services.parts.lexical.search(kb, "HB-KT-2049", 5)
+        found = await services.knowledge.catalog.live([kb.id], [hits[0].chunk_id])
+        assert "雨伞" in found[hits[0].chunk_id].chunk.text
+
+
+async def test_another_process_catches_up_from_where_it_stood(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        other = LexicalIndex(services.knowledge.catalog, tmp_path / "other")
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        assert await other.search(kb, "保证金", 5)
+        await take_in(services, "shop", "退换货.md", RETURNS)
+        await take_in(services, "shop", "费用.md", "# 空\n\n这里什么也没有了。")
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        assert await other.search(kb, "退货", 5)
+        assert await other.search(kb, "旗舰店", 5) == []
+
+
+async def test_two_replicas_of_one_folder_see_each_others_work(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        first = await services.parts.lexical.at_epoch(kb)
+        second = TantivyReplica(next((tmp_path / "lexical").glob("*/*/*")))
+        assert second.epoch == first.epoch == kb.epoch
+        await take_in(services, "shop", "退换货.md", RETURNS)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        await services.parts.lexical.at_epoch(kb)
+        assert second.refresh() == kb.epoch
+        assert second.search("退货", 5)
+
+
+async def test_a_lost_epoch_note_costs_a_repetition_and_no_duplicate(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        before = await services.parts.lexical.search(kb, "保证金", 50)
+        note = next((tmp_path / "lexical").rglob("epoch.json"))
+        note.write_text(json.dumps({"epoch": 0}))
+        again = LexicalIndex(services.knowledge.catalog, tmp_path / "lexical")
+        assert [hit.chunk_id for hit in await again.search(kb, "保证金", 50)] == [hit.chunk_id for hit in before]
+
+
+async def test_rarer_terms_weigh_more(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        for number in range(6):
+            await take_in(services, "shop", f"{number}.md", f"店铺 {number} 的佣金说明。" + ("含清关。" if number == 3 else ""))
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        await services.parts.lexical.at_epoch(kb)
+        rarity = services.parts.lexical.rarity([kb])
+        assert rarity("没有的") > rarity("清关") > rarity("佣金") > 0
