@@ -6,11 +6,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
-import knowledge.tables  # noqa: F401 (tables register themselves)
-from knowledge.database import Database, metadata
+from knowledge.database import Database
 
 SCRIPTS = Path(__file__).parent / "migrations"
-target_metadata = metadata
 
 
 async def migrate(database: Database) -> None:

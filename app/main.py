@@ -12,6 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import errors
 from app.api import chat, keys, knowledge, operations, pages
 from app.chat.running import RunningTurns
+from app.console.router import router as console
 from app.settings import Settings
 from app.wiring import Twins, running_services
 
@@ -50,4 +51,5 @@ def create_app(
     errors.install(app)
     for module in (chat, knowledge, keys, operations, pages):
         app.include_router(module.router)
+    app.include_router(console)
     return app

@@ -56,7 +56,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
-        @dramatiq.actor(broker=self._broker, queue_name=INGEST_QUEUE, actor_name=INGEST_ACTOR, max_retries=0)
+        @dramatiq.actor(broker=self._broker, queue_name=INGEST_QUEUE, actor_name=INGEST_ACTOR)
         def ingest_document(tenant: str, document_id: str) -> None:  # noqa: ARG001 (the message names its tenant)
             asyncio.run_coroutine_threadsafe(self._ingest(document_id), loop).result()
 

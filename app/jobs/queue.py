@@ -8,7 +8,7 @@ import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerError
-from dramatiq.middleware import AsyncIO, Shutdown
+from dramatiq.middleware import AgeLimit
 
 from knowledge.errors import Unavailable
 
@@ -32,7 +32,7 @@ def broker(redis_url: str) -> RedisBroker:
         namespace=NAMESPACE,
         heartbeat_timeout=10_000,
         maintenance_chance=100_000,
-        middleware=[AsyncIO(), Shutdown()],
+        middleware=[AgeLimit()],
     )
     made.declare_queue(INGEST_QUEUE)
     return made

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from app.database import target_metadata
+from knowledge.database import metadata
 
 context.configure(
+    target_metadata=metadata,
     connection=context.config.attributes["connection"],
-    target_metadata=target_metadata,
     render_as_batch=True,  # SQLite can't alter most things in place
 )
 context.run_migrations()

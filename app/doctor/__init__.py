@@ -1,0 +1,7 @@
+"""``copilot doctor``: which settings are in force and from where, and what is missing or wrong."""
+
+from app.doctor.checks import examine
+from app.doctor.report import Finding, Report, render
+from app.doctor.sources import invalid_settings
+
+__all__ = ["Finding", "Report", "examine", "invalid_settings", "render"]

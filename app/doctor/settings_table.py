@@ -1,0 +1,45 @@
+"""The README's table of settings, made from the settings themselves: ``python -m app.doctor.settings_table``."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from app.doctor.sources import choices
+from app.settings import Settings
+
+
+def settings_table(settings: type[Settings] = Settings) -> str:
+    """Markdown, a row for each field in its order, ending in a newline. Raises ValueError for one not described."""
+    return "\n".join(["| Variable | Default | |", "|---|---|---|", *_rows(settings)]) + "\n"
+
+
+def _rows(settings: type[Settings]) -> Iterator[str]:
+    prefix = settings.model_config.get("env_prefix", "")
+    for name, info in settings.model_fields.items():
+        if not info.description:
+            raise ValueError(f"The setting {name} has no description.")
+        yield f"| `{prefix}{name.upper()}` | {_default(info)} | {_described(info)} |"
+
+
+def _default(info: FieldInfo) -> str:
+    value = info.get_default(call_default_factory=True)
+    if value is PydanticUndefined or value in (None, "", [], {}):
+        return ""
+    text = (
+        str(value).lower() if isinstance(value, bool) else value.as_posix() if isinstance(value, Path) else str(value)
+    )
+    return f"`{text}`"
+
+
+def _described(info: FieldInfo) -> str:
+    found = list(choices(info.annotation))
+    named = " or ".join(f"`{choice}`" for choice in found)
+    text = f"{info.description} {named[:1].upper()}{named[1:]}." if found else str(info.description)
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())

@@ -1,0 +1,135 @@
+"""What the app asks of a language model, and every way a model fails.
+
+A stream is a sequence of deltas that ends in exactly one :class:`Finished`, or in one of these errors:
+
+ModelError
+├── ModelTimeout        model_timeout         too slow to connect, to begin, or to go on
+├── ModelUnavailable    model_unavailable     not reachable or failing; nothing was said yet, another model may answer
+├── ModelRateLimited    model_rate_limited    asked to slow down, and the wait is longer than a reader has patience for
+├── ModelOutOfCredit    model_out_of_credit   the account behind the key has nothing left to spend
+├── ModelRefusedKey     model_key_invalid     the key is wrong, or may not use this model
+├── ModelBadRequest     model_bad_request     the endpoint refuses the request itself; sending it again is useless
+│                       model_not_found       … because it does not know the model or the address
+│                       model_prompt_too_long … because there is too much text in it
+└── ModelInterrupted    model_interrupted     cut off half-way; what came before it has been read already
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from knowledge.errors import CopilotError
+
+Role: TypeAlias = Literal["system", "user", "assistant"]
+FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation as the model sees it."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer; never empty. It may hold several tokens, and never half a character."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of the model's reasoning, which is shown apart from the answer; never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the call has cost, in tokens, as the endpoint counts them; not every endpoint says so."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of the answer: complete, cut at ``max_tokens``, or withheld by the endpoint's filter."""
+
+    reason: FinishReason
+
+
+Delta: TypeAlias = TextDelta | ReasoningDelta | Usage | Finished
+
+
+class ChatModel(Protocol):
+    """A language model that answers as a stream."""
+
+    @property
+    def name(self) -> str:
+        """Names the model in every result, and in cache keys."""
+
+    def stream(
+        self, messages: Sequence[Message], *, temperature: float, max_tokens: int | None
+    ) -> AsyncGenerator[Delta, None]:
+        """Text and reasoning as they come, then ``Usage`` (at most once), then ``Finished``, always last.
+
+        Raises :class:`ModelError`. Closing the generator closes the connection at once and stops the model;
+        hold it in ``contextlib.aclosing``.
+        """
+
+
+class ModelError(CopilotError):
+    """The model did not answer.
+
+    ``retry_after_s`` is the wait that the endpoint asks for, if it does. ``detail`` is what the endpoint said,
+    without the key: for debugging only, because some repeat the prompt in it.
+    """
+
+    code = "model_error"
+    retry_after_s: float | None = None
+    detail: str = ""
+
+
+class ModelTimeout(ModelError):
+    """Too slow. ``params["phase"]`` is ``connect``, ``first_token`` or ``between_tokens``."""
+
+    code = "model_timeout"
+
+
+class ModelUnavailable(ModelError):
+    """Not reachable, or failing on its side, before it said anything. Another model may answer instead."""
+
+    code = "model_unavailable"
+
+
+class ModelRateLimited(ModelError):
+    """The endpoint asks to slow down. Another model may answer instead."""
+
+    code = "model_rate_limited"
+
+
+class ModelOutOfCredit(ModelError):
+    """The account has nothing left to spend. Waiting does not help; another model may answer instead."""
+
+    code = "model_out_of_credit"
+
+
+class ModelRefusedKey(ModelError):
+    """The key is wrong or lacks the right. Nothing helps but a change of settings."""
+
+    code = "model_key_invalid"
+
+
+class ModelBadRequest(ModelError):
+    """The endpoint refuses the request itself. Sending the same again is useless."""
+
+    code = "model_bad_request"
+
+
+class ModelInterrupted(ModelError):
+    """The stream broke off after some of the answer was read. It cannot be resumed, only asked again."""
+
+    code = "model_interrupted"

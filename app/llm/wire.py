@@ -1,0 +1,182 @@
+"""The bytes of an OpenAI chat stream → deltas. No clock and no network in here.
+
+It reads server-sent events and their JSON itself: a pydantic object for every chunk, as the SDK makes them, costs
+several times what everything else on a token's way costs (see evals/bench/streaming.py).
+"""
+
+import json
+from typing import Any, TypeAlias
+
+import orjson
+
+from app.llm.ports import Delta, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
+from app.llm.think_tags import Split, TagSplitter
+
+_FINISH: dict[str, FinishReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",  # Zhipu's word for it
+}
+# Endpoints that give up say so here: DeepSeek, OpenRouter, Zhipu. Every other word means that the model was done.
+_GAVE_UP = {"insufficient_system_resource", "error", "network_error"}
+
+_Piece: TypeAlias = tuple[bool, str]  # is it reasoning? and the text
+
+
+class BrokenStream(Exception):
+    """The stream is not what the protocol promises, or it ended before the answer did."""
+
+
+class ErrorInStream(Exception):
+    """The endpoint sent an error object instead of the next chunk."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+
+
+class ChatStreamReader:
+    """Feed it bytes as they arrive, cut anywhere; pieces of text that arrive together come out as one delta."""
+
+    def __init__(self) -> None:
+        self.done = False  # nothing that matters follows
+        self.finished = False  # the model has said why it stopped; usage may still follow
+        self._line = b""
+        self._event = b""
+        self._unparsed = b""
+        self._tags: TagSplitter | None = TagSplitter()
+        self._cut_characters = False
+        self._half = ""
+        self._choices = False
+        self._reason: FinishReason = "stop"
+        self._usage: Usage | None = None
+
+    def feed(self, data: bytes) -> list[Delta]:
+        """The text and reasoning in ``data``. Raises :class:`BrokenStream` or :class:`ErrorInStream`."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        said: list[_Piece] = []
+        try:
+            for line in lines:
+                if line.startswith(b"data:"):
+                    self._data(line[5:].strip(), said)
+                elif line:
+                    self._other(line)
+                else:
+                    self._end_of_event()
+        except (AttributeError, KeyError, TypeError) as exc:  # JSON of another shape than the protocol's
+            raise BrokenStream(f"The stream holds an unknown kind of event: {exc}") from exc
+        return _merged(said)
+
+    def close(self) -> list[Delta]:
+        """What is left at the end of the stream, ``Finished`` last. Raises :class:`BrokenStream` if it came early."""
+        deltas = [] if self.done else self.feed(b"\n\n")
+        if not (self.finished or (self.done and self._choices)):
+            raise BrokenStream("The stream ended before the answer did.")
+        left: list[_Piece] = []
+        if self._tags:
+            _add(left, self._tags.close())
+        usage: list[Delta] = [self._usage] if self._usage else []
+        return [*deltas, *_merged(left), *usage, Finished(self._reason)]
+
+    def _data(self, text: bytes, said: list[_Piece]) -> None:
+        if text == b"[DONE]":
+            self.done = True
+            return
+        try:
+            chunk = orjson.loads(self._unparsed + text)
+        except orjson.JSONDecodeError:
+            try:
+                chunk = json.loads(self._unparsed + text)  # takes half characters, which orjson rightly refuses
+            except ValueError:
+                self._unparsed += text + b"\n"  # an event may spread its JSON over several data lines
+                return
+            self._cut_characters = True
+        self._unparsed = b""
+        self._chunk(chunk, said)
+
+    def _other(self, line: bytes) -> None:
+        """An event's name, the end of an event with CRLF, or a comment that keeps the connection alive."""
+        if line.startswith(b"event:"):
+            self._event = line[6:].strip()
+        elif line == b"\r":
+            self._end_of_event()
+
+    def _end_of_event(self) -> None:
+        self._event = b""
+        if self._unparsed.strip():
+            raise BrokenStream("The stream holds an event that is not JSON.")
+        self._unparsed = b""
+
+    def _chunk(self, chunk: dict[str, Any], said: list[_Piece]) -> None:
+        if (error := chunk.get("error")) or self._event == b"error" or chunk.get("object") == "error":
+            raise _error_in(error or chunk)
+        if usage := chunk.get("usage"):
+            self._usage = Usage(usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0)
+        for choice in chunk.get("choices") or ():
+            self._choices = True
+            self._choice(choice, said)
+
+    def _choice(self, choice: dict[str, Any], said: list[_Piece]) -> None:
+        delta = choice.get("delta") or choice.get("message") or {}
+        if reasoning := self._whole(delta.get("reasoning_content") or delta.get("reasoning") or ""):
+            self._tags = None  # an endpoint that keeps reasoning apart leaves no tags in the answer
+            said.append((True, reasoning))
+        if content := self._whole(delta.get("content") or ""):
+            if self._tags:
+                _add(said, self._tags.feed(content))
+            else:
+                said.append((False, content))
+        if reason := choice.get("finish_reason"):
+            if reason in _GAVE_UP:
+                raise ErrorInStream(f"The model gave up: {reason}.", reason)
+            self.finished = True
+            self._reason = _FINISH.get(reason, "stop")
+
+    def _whole(self, text: str) -> str:
+        """Joins surrogate pairs that a gateway written in JavaScript has cut between two chunks."""
+        if not (self._cut_characters and text):
+            return text
+        text, self._half = self._half + text, ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def as_event(body: bytes) -> bytes:
+    """A whole completion, from an endpoint that does not stream although asked to, as a stream of one event."""
+    try:
+        return b"data: " + orjson.dumps(orjson.loads(body)) + b"\n\ndata: [DONE]\n\n"
+    except orjson.JSONDecodeError as exc:
+        raise BrokenStream("The answer is not JSON.") from exc
+
+
+def _error_in(error: Any) -> ErrorInStream:
+    if not isinstance(error, dict):
+        return ErrorInStream(str(error), "")
+    code = error.get("code") or error.get("type") or ""
+    return ErrorInStream(str(error.get("message") or ""), str(code))
+
+
+def _add(said: list[_Piece], split: Split) -> None:
+    if split.reasoning:
+        said.append((True, split.reasoning))
+    if split.answer:
+        said.append((False, split.answer))
+
+
+def _merged(said: list[_Piece]) -> list[Delta]:
+    if len(said) == 1:  # by far the most frequent case
+        return [_delta(*said[0])]
+    merged: list[tuple[bool, list[str]]] = []
+    for is_reasoning, text in said:
+        if merged and merged[-1][0] == is_reasoning:
+            merged[-1][1].append(text)
+        else:
+            merged.append((is_reasoning, [text]))
+    return [_delta(is_reasoning, "".join(texts)) for is_reasoning, texts in merged]
+
+
+def _delta(is_reasoning: bool, text: str) -> Delta:
+    return ReasoningDelta(text) if is_reasoning else TextDelta(text)

@@ -1,0 +1,26 @@
+"""Migrations and tables say the same."""
+
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+import app.chat.tables
+import app.identity.tables
+import knowledge.tables  # noqa: F401 (tables register themselves)
+from app.database import migrate
+from knowledge.database import Database, metadata, sqlite_url
+
+
+async def test_the_newest_revision_has_the_tables_of_the_code(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "copilot.db"))
+    await migrate(database)
+    await migrate(database)  # a second time is nothing
+
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.close()
