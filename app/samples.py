@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 import knowledge
 from app.processes.runtime import Running
 from ingest.sources import expand
+from knowledge.errors import Unavailable
 
 SAMPLES = "samples"
 FOLDER = Path(knowledge.__file__).parent / "samples"
@@ -31,18 +32,32 @@ async def first_run(running: Running) -> None:
         known = (await http.get("/v1/knowledge-bases")).json().get("knowledge_bases")
         if known != []:
             return
-        (await http.post("/v1/knowledge-bases", json={"name": SAMPLES})).raise_for_status()
-        for source in expand([str(FOLDER)]):
-            with source.path.open("rb") as stream:
-                path = f"/v1/knowledge-bases/{SAMPLES}/documents"
-                answer = await http.post(path, files={"file": stream}, data={"name": source.name})
-                answer.raise_for_status()
-        await _watch(http)
+        try:
+            await _upload(http)
+            await _watch(http)
+        except httpx.HTTPError as exc:
+            raise Unavailable(
+                "The sample documents could not be taken in; start with --no-samples, or try again.",
+                code="samples_failed",
+            ) from exc
+
+
+async def _upload(http: httpx.AsyncClient) -> None:
+    (await http.post("/v1/knowledge-bases", json={"name": SAMPLES})).raise_for_status()
+    for source in expand([str(FOLDER)]):
+        with source.path.open("rb") as stream:
+            path = f"/v1/knowledge-bases/{SAMPLES}/documents"
+            answer = await http.post(path, files={"file": stream}, data={"name": source.name})
+            answer.raise_for_status()
 
 
 async def _watch(http: httpx.AsyncClient) -> None:
     progress = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     with progress:
         task = progress.add_task("示例资料入库 · taking in the sample documents", total=None)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from knowledge.answerability import assess
 
@@ -23,6 +24,9 @@ from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
 from knowledge.ports import Embedder, VectorStore
 from knowledge.wiring import Knowledge
+
+
+CALIBRATED_MODEL = "multilingual-e5-small"  # whose cosines knowledge.answerability was fitted on
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _services(settings: Settings, parts: Knowledge, queue: IngestQueue | None, a
         conversations=conversations,
         answerer=answerer or make_answerer(settings),
         condense_template=prompts.load("condense"),
-        assess=assess,
+        assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
         passages=settings.passages,
     )
     pipeline = Pipeline(

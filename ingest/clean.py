@@ -21,6 +21,11 @@ _RADICALS = str.maketrans(
     "⺟⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻧⻨⻩⻬⻮⻰⻳",
     "母民虎西见角贝车长门青韦页风飞食马骨鬼鱼鸟卤麦黄齐齿龙龟",
 )
+# Nearly all texts have none of these, and need nothing but this one look.
+_SUSPECT = re.compile(
+    "  |[\x00-\x1f\x7f-\xa0\u00ad\u0300-\u036f\u061c\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2e80-\u2fdf\u3000\u3164\ud800-\uf8ff\ufb00-\ufb06\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U0010ffff]"
+)
 _INNER_RUN = re.compile(r"(?<=\S) {2,}")
 _TRAILING = re.compile(r" +$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -33,7 +38,7 @@ def clean(text: str) -> str:
     NFC, not NFKC: full-width Chinese punctuation stays. Blanks are folded to one, at most one empty line is kept,
     and the indentation of a line survives (lists and code need it).
     """
-    if text.isascii() and text.isprintable() and "  " not in text:
+    if _SUSPECT.search(text) is None and unicodedata.is_normalized("NFC", text):
         return text.strip()
     text = _LINE_ENDS.sub("\n", text)
     text = text.replace("\t", "    ") if "\n" in text or text.startswith("\t") else text
@@ -47,6 +52,8 @@ def clean(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """The same, on one line: for headings, cells and questions."""
+    if _SUSPECT.search(text) is None:  # has no line ends and no runs of blanks either
+        return clean(text)
     return _SPACES.sub(" ", clean(text)).strip()
 
 

@@ -51,6 +51,7 @@ _COMMON = frozenset(
 )
 _COMMON_HANGUL = frozenset("이다는을를에가의한하고지로도서기사은인자리어시정수대그일구보제상주장나전부있것들해면여")
 _PUNCTUATION = frozenset("，。、；：？！“”‘’（）《》【】「」『』—…·～￥％　－／＋＝＊＃＆〈〉〔〕")
+_ACCENTED = frozenset("äöüßÄÖÜéèàçêåøæñ")
 _TYPOGRAPHIC = frozenset("‘’“”–—•…€£©®™°§«»¿¡½²³·")
 
 
@@ -186,8 +187,10 @@ def _weight(char: str, beside: str) -> float:  # noqa: PLR0911 - one line a scri
     if "\uac00" <= char <= "\ud7a3":
         return 0.9 if char in _COMMON_HANGUL else 0.3
     if char.isalpha() and char < "\u0250":
-        # an accented letter stands in a word of plain ones; in a row they are a misread double-byte text
-        return 0.7 if re.search("[a-zA-Z]", beside) else 0.05
+        # an accented letter stands in a word of plain ones or alone; in a row they are a misread double-byte text
+        if re.search("[a-zA-Z]", beside):
+            return 0.7
+        return 0.35 if beside.isascii() or char in _ACCENTED else 0.05
     if char in _TYPOGRAPHIC:
         return 0.6 if beside.isascii() else 0.1
     if "\uff01" <= char <= "\uff5e" or "\u2460" <= char <= "\u24ff":

@@ -8,7 +8,9 @@ import csv
 import io
 import json
 import re
+import struct
 import zipfile
+import zlib
 
 from ingest.encoding import decode, is_text
 
@@ -24,6 +26,7 @@ PPT = "application/vnd.ms-powerpoint"
 XLS = "application/vnd.ms-excel"
 MSG = "application/vnd.ms-outlook"
 ENCRYPTED_OFFICE = "application/x-encrypted-office"
+DAMAGED = "application/x-damaged-container"  # a ZIP or OLE container that does not tell what it holds
 EML = "message/rfc822"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
@@ -104,12 +107,14 @@ def _image_kind(data: bytes) -> str | None:
 
 
 def _zip_kind(data: bytes) -> str:
+    damaged = False
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
             kind = archive.read("mimetype")[:100].decode("ascii", "replace").strip() if "mimetype" in names else ""
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError):
         # cut off or damaged: the local headers still tell what it was, and its loader what is wrong
+        damaged = True
         names = re.findall(r"PK\x03\x04.{26}([\w/.\[\]-]{1,80})", data[: 1 << 20].decode("latin-1"), re.S)
         kind = ""
     if kind in (ODT, ODS):
@@ -117,7 +122,7 @@ def _zip_kind(data: bytes) -> str:
     for folder, office in _ZIP_PARTS:
         if any(part.lower().startswith(folder) for part in names):
             return office if not any(part.lower().endswith("workbook.bin") for part in names) else UNKNOWN
-    return ZIP
+    return DAMAGED if damaged else ZIP
 
 
 def _ole_kind(data: bytes) -> str:
@@ -126,12 +131,12 @@ def _ole_kind(data: bytes) -> str:
     try:
         with olefile.OleFileIO(io.BytesIO(data)) as container:
             streams = {entry[0].lower() for entry in container.listdir(streams=True, storages=False)}
-    except (OSError, ValueError, IndexError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, struct.error):
         streams = set()
     for stream, kind in _OLE_STREAMS:
         if stream.lower() in streams or (not streams and stream.encode("utf-16-le") in data):
             return kind
-    return UNKNOWN
+    return UNKNOWN if streams else DAMAGED
 
 
 def _text_kind(data: bytes, name: str) -> str:

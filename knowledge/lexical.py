@@ -27,6 +27,7 @@ from knowledge.tokens import TERMS_VERSION, terms, tokens_text
 
 FORMAT = 1  # with TERMS_VERSION part of the folder name: a new one rebuilds from SQL
 WRITER_BYTES = 32_000_000  # tantivy's least is 15 MB a thread
+BACKGROUND = 200
 MAX_TERMS = 64  # of a question; longer ones are descriptions and their rarest terms decide
 
 
@@ -129,7 +130,8 @@ class LexicalIndex:
     def rarity(self, bases: Sequence[KnowledgeBase]) -> Callable[[str], float]:
         """term → its inverse document frequency, ln(1 + (n − f + ½)/(f + ½)) as in BM25, over these bases as last seen.
 
-        Terms that stand nowhere have the highest; without any chunk it is 0 for all.
+        ``n`` counts ``BACKGROUND`` chunks of nothing on top: with one document, every term it has would be worth
+        nothing. Terms that stand nowhere have the highest; without any chunk it is 0 for all.
         """
         replicas = [self._replicas[kb.id] for kb in bases if kb.id in self._replicas]
 
@@ -137,7 +139,7 @@ class LexicalIndex:
         def of(term: str) -> float:
             counted = [replica.frequency(term) for replica in replicas]
             frequency, count = sum(f for f, _ in counted), sum(n for _, n in counted)
-            return math.log(1 + (count - frequency + 0.5) / (frequency + 0.5)) if count else 0.0
+            return math.log(1 + (count + BACKGROUND - frequency + 0.5) / (frequency + 0.5)) if count else 0.0
 
         return of
 

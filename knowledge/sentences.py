@@ -9,10 +9,11 @@ code, an address or a common abbreviation ends nothing, and neither does a mark 
 import re
 
 _CLOSING = re.escape("”’\"'」』）)】》〉]")
-_ABBREVIATIONS = (
+_ABBREVIATED = (
     "mr mrs ms dr prof sr jr st vs etc e.g i.e eg ie cf fig figs no nos vol pp ed eds al approx dept est inc ltd co "
     "corp llc jan feb mar apr jun jul aug sep sept oct nov dec u.s u.k a.m p.m"
-).split()
+)
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 _HAN = "一-鿿"
 _BREAK = re.compile(
     rf"(?:[。！？…]+"  # ends a sentence with or without space after it

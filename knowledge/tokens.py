@@ -20,6 +20,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 TERMS_VERSION = 1
 """Grows with every change of what :func:`terms` returns. Store it beside an index that was built with it."""
@@ -59,7 +60,7 @@ def terms(text: str) -> list[str]:
             if len(run) == 1:
                 append(run)
             else:
-                extend([first + second for first, second in zip(run, run[1:], strict=False)])
+                extend([first + second for first, second in pairwise(run)])
         elif run.isalpha() and match[6] is None:
             append(_word(run))
         else:

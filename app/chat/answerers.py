@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from app.chat.history import PastTurn
 from app.chat.language import language_of, say
 from app.chat.prompts import PromptTemplate
-import app.llm.extractive as extractive
+from app.llm import extractive
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
 from knowledge.database import now
 from knowledge.models import Passage

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
-from knowledge.answerability import Answerability
-
 from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.condense import condense
@@ -22,6 +20,7 @@ from app.chat.events import Done, Event, Failed, Reasoning, Sources, Stage, Star
 from app.chat.history import Conversations
 from app.chat.prompts import PromptTemplate
 from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, Usage
+from knowledge.answerability import Answerability
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
 from knowledge.models import Passage

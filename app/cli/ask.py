@@ -1,13 +1,13 @@
 """``copilot ask``: a question from the terminal, streamed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from app.chat.language import language_of, say
 from app.cli.backend import backend
 from app.cli.main import Data, Json, run, settings_for
 from app.settings import Settings
@@ -32,7 +32,14 @@ def ask(
     if as_json:
         cited = [passages[number - 1] for number in done["citations"]]
         typer.echo(json.dumps({**done, "citations": cited}, ensure_ascii=False))
-        return
+    else:
+        show_end(console, question, done, passages)
+
+
+def show_end(console: Console, question: str, done: dict[str, Any], passages: list[dict[str, Any]]) -> None:
+    """What stands under a streamed answer: its sources, the model, the time."""
+    from app.chat.language import language_of, say
+
     console.print()
     for number in done["citations"]:
         passage = passages[number - 1]
@@ -54,9 +61,17 @@ async def _ask(
     *,
     reasoning: bool,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    passages: list[dict[str, Any]] = []
     async with backend(settings) as connected:
-        async for name, payload in connected.ask(question, kbs, conversation):
+        return await stream_to(console, connected.ask(question, kbs, conversation), reasoning=reasoning)
+
+
+async def stream_to(
+    console: Console, events: AsyncGenerator[tuple[str, dict[str, Any]], None], *, reasoning: bool = False
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Print an answer as it comes; → (the payload of done, the passages). Raises CopilotError when it failed."""
+    passages: list[dict[str, Any]] = []
+    async with aclosing(events):
+        async for name, payload in events:
             match name:
                 case "sources":
                     passages = payload["passages"]

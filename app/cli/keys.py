@@ -1,20 +1,28 @@
 """``copilot keys``: create, list and revoke API keys and publishable keys."""
 
 import json
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.api.render import key_json
 from app.cli.main import Data, Json, run, settings_for
-from app.database import migrate
-from app.identity.keys import Keys, Scope
 from app.settings import Settings
-from knowledge.catalog import Catalog
-from knowledge.database import Database
 from knowledge.models import DEFAULT_TENANT
+
+if TYPE_CHECKING:
+    from app.identity.keys import Keys
+
+
+class SecretScope(StrEnum):
+    """What a secret key may do; each includes those before it."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
 
 commands = typer.Typer(help="API keys (secret) and publishable keys (for the widget).", no_args_is_help=True)
 
@@ -26,7 +34,7 @@ def register(app: typer.Typer) -> None:
 @commands.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="What it is for.")],
-    scope: Annotated[Scope, typer.Option(help="What it may do.")] = Scope.READ,
+    scope: Annotated[SecretScope, typer.Option(help="What it may do.")] = SecretScope.READ,
     origin: Annotated[
         list[str] | None, typer.Option(help="Make a publishable key for pages of this origin; may be repeated.")
     ] = None,
@@ -35,11 +43,14 @@ def create(
 ) -> None:
     """Make a key and show it, this once."""
 
-    async def work(keys: Keys) -> dict[str, Any]:
+    from app.api.render import key_json
+    from app.identity.keys import Scope
+
+    async def work(keys: "Keys") -> dict[str, Any]:
         if origin:
             key, token = await keys.publish(DEFAULT_TENANT, name, origins=origin)
         else:
-            key, token = await keys.issue(DEFAULT_TENANT, name, scope=scope)
+            key, token = await keys.issue(DEFAULT_TENANT, name, scope=Scope(scope.value))
         return {**key_json(key), "key": token}
 
     made = run(_with_keys(settings_for(data), work))
@@ -52,7 +63,9 @@ def create(
 def list_keys(data: Data = None, as_json: Json = False) -> None:
     """All keys."""
 
-    async def work(keys: Keys) -> list[dict[str, Any]]:
+    from app.api.render import key_json
+
+    async def work(keys: "Keys") -> list[dict[str, Any]]:
         return [key_json(key) for key in await keys.list(DEFAULT_TENANT)]
 
     found = run(_with_keys(settings_for(data), work))
@@ -81,6 +94,11 @@ def revoke(key_id: str, data: Data = None) -> None:
 
 
 async def _with_keys(settings: Settings, work: Any) -> Any:
+    from app.database import migrate
+    from app.identity.keys import Keys
+    from knowledge.catalog import Catalog
+    from knowledge.database import Database
+
     settings.data.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database)
     try:

@@ -24,7 +24,6 @@ async def local_backend(settings: Settings) -> AsyncIterator[Backend]:
     """Chroma as a child process for the time of the call, unless one is configured."""
     from app.processes.embedded import embedded_services
 
-    settings.data.mkdir(parents=True, exist_ok=True)
     async with (
         embedded_services(settings, redis=False, chroma=True) as started,
         running_services(settings, chroma_url=started.chroma_url) as services,

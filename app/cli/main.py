@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from pydantic import ValidationError
 
 from app.settings import Settings
 from knowledge.errors import CopilotError
@@ -28,9 +29,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry of the console script; an expected error is one sentence on stderr and exit code 1."""
-    from app.cli import ask, ingest, keys, service  # commands register themselves
+    from app.cli import ask, demo, ingest, keys, service  # commands register themselves
 
-    for module in (service, ingest, ask, keys):
+    for module in (service, ingest, ask, demo, keys):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)
@@ -44,7 +45,12 @@ def main() -> None:
 def settings_for(data: Path | None = None, **overrides: Any) -> Settings:
     """The settings in force for a command: its options, then the environment, then ``.env``."""
     given = {name: value for name, value in {"data": data, **overrides}.items() if value is not None}
-    return Settings(**given)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        from app.doctor import invalid_settings
+
+        raise invalid_settings(error) from error
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

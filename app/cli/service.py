@@ -2,18 +2,16 @@
 
 import asyncio
 import json
-import logging
 from typing import Annotated
 
 import typer
 
 from app.cli.main import Data, Json, settings_for
 from app.processes.runtime import Running
-from app.settings import Settings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (COPILOT_HOST).", show_default="127.0.0.1")]
 Port = Annotated[int | None, typer.Option(help="Port; 0 picks a free one (COPILOT_PORT).", show_default="8000")]
-STOP_SECONDS = 3
+STOP_SECONDS = 2  # `copilot up` allows 2.5
 
 
 def register(app: typer.Typer) -> None:
@@ -33,11 +31,9 @@ def up(
     from app.samples import first_run
 
     settings = settings_for(data, host=host, port=port)
-    raise typer.Exit(
-        run_up(
-            settings, migrate=lambda: _migrate(settings), first_run=first_run if samples else _nothing, verbose=verbose
-        )
-    )
+    # Each process migrates the database itself, behind its write lock.
+    first = first_run if samples else _nothing
+    raise typer.Exit(run_up(settings, migrate=_ready_as_it_is, first_run=first, verbose=verbose))
 
 
 def api(data: Data = None, host: Host = None, port: Port = None) -> None:
@@ -88,13 +84,5 @@ async def _nothing(_: Running) -> None:
     """What is done on a first start without samples."""
 
 
-async def _migrate(settings: Settings) -> None:
-    from app.database import migrate
-    from knowledge.database import Database
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    database = Database(settings.database)
-    try:
-        await migrate(database)
-    finally:
-        await database.close()
+async def _ready_as_it_is() -> None:
+    """What is done to the database before the processes start."""

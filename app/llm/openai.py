@@ -7,7 +7,7 @@ The SDK does authentication, connections and the vendor's errors; the stream is 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -47,6 +47,9 @@ class OpenAIChatModel:
     included; ``between_tokens_timeout`` from one to the next. Comments that keep the connection alive extend neither.
     Rate limits, failures of the server and of the connection are retried ``max_retries`` times as long as nothing
     was yielded and the wait fits into ``first_token_timeout``; timeouts are not retried.
+
+    Raises :class:`app.llm.ports.ModelRefusedKey` for a key that no HTTP header can carry. Belongs to one event loop;
+    :meth:`aclose` before it ends.
     """
 
     def __init__(
@@ -61,7 +64,9 @@ class OpenAIChatModel:
         max_retries: int = 2,
     ) -> None:
         self._model = model
-        self._key = api_key
+        self._key = api_key.strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise refusals.unusable_key()
         self._first_token_timeout = first_token_timeout
         self._between_tokens_timeout = between_tokens_timeout
         self._max_retries = max_retries
@@ -69,11 +74,13 @@ class OpenAIChatModel:
         timeout = httpx2.Timeout(None, connect=connect_timeout, pool=connect_timeout)
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
-            api_key=api_key or "none",  # local servers need none, the SDK insists on one
+            api_key=self._key or "none",  # local servers need none, the SDK insists on one
             timeout=timeout,
             max_retries=0,  # ours know whether something was read already, and how long a person waits
             http_client=openai.DefaultAioHttpClient(timeout=timeout),
         )
+        # The SDK reads these from OPENAI_* and would send them to any endpoint; our settings do not have them.
+        self._client.organization = self._client.project = None
 
     @property
     def name(self) -> str:
@@ -118,9 +125,10 @@ class OpenAIChatModel:
                 async with self._response(request, patience) as response, aclosing(_events(response)) as chunks:
                     while not reader.done and (data := await patience.wait(anext(chunks, None))) is not None:
                         deltas = reader.feed(data)
-                        patience.extend(heard=bool(deltas), finished=reader.finished)
                         for delta in deltas:
                             yield delta
+                        # After the yields: what our own reader takes is not the model's time.
+                        patience.extend(heard=bool(deltas), finished=reader.finished)
                     await _drain(chunks)
         except ModelError:
             if not (reader.finished or reader.done):
@@ -232,16 +240,17 @@ def _model_errors(key: str) -> Generator[None]:
     except BrokenStream as exc:
         raise _with_detail(refusals.failing(), str(exc), key) from None
     except (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError) as exc:
-        cause = _first_cause(exc)
-        # The SDK's aiohttp transport calls every lost connection a timeout; its cause knows better.
-        error = refusals.too_slow("connect") if isinstance(cause, TimeoutError) else refusals.unreachable()
-        raise _with_detail(error, repr(cause), key) from None
+        causes = list(_causes(exc))
+        # The SDK's aiohttp transport calls every lost connection a timeout; the causes know better.
+        late = any(isinstance(cause, TimeoutError) for cause in causes)
+        error = refusals.too_slow("connect") if late else refusals.unreachable()
+        raise _with_detail(error, " < ".join(map(repr, causes)), key) from None
 
 
-def _first_cause(exc: BaseException) -> BaseException:
-    while exc.__cause__ is not None:
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
         exc = exc.__cause__
-    return exc
 
 
 def _with_detail(error: ModelError, said: str, key: str) -> ModelError:

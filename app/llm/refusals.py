@@ -55,6 +55,11 @@ def failing() -> ModelUnavailable:
     return ModelUnavailable("The model is not available right now. Please try again in a moment.")
 
 
+def unusable_key() -> ModelRefusedKey:
+    """A key with characters that no key has, as they come along when one copies too much."""
+    return ModelRefusedKey("COPILOT_MODEL_API_KEY has characters that no key has. Copy it again.")
+
+
 def not_a_model() -> ModelBadRequest:
     """Something answered, and it was no chat endpoint."""
     return ModelBadRequest(

@@ -215,7 +215,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _readable(raw: bytes) -> str:
-    return _COLOURS.sub("", raw.decode("utf-8", "replace")).strip()
+    return _COLOURS.sub("", raw.decode("utf-8", "replace")).rstrip()
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,8 @@
-"""Several children as one: started together, watched, and all of them ended when one dies or we are asked to stop."""
+"""Several children as one: started together, watched, and all of them ended when one dies or we are asked to stop.
+
+No child is started again. A store that dies takes the others' connections along, an API that dies has a reason that a
+restart would hide; whoever wants restarts has systemd or Docker do them, for the whole.
+"""
 
 import asyncio
 import signal
@@ -13,7 +17,7 @@ T = TypeVar("T")
 OnChange: TypeAlias = Callable[[list[RecordedChild]], None]
 
 # Seconds from SIGTERM to SIGKILL, by stage. Their sum and KILL_SECONDS stay below the 5 s in which all must be gone.
-GRACE = {Stage.SERVICE: 2.5, Stage.STORE: 1.5}
+GRACE = {Stage.SERVICE: 2.5, Stage.STORE: 1.2}
 KILL_SECONDS = 0.4
 
 
@@ -120,6 +124,8 @@ async def supervised(
 @contextmanager
 def _handled(signals: Sequence[signal.Signals], handler: Callable[[], None]) -> Generator[None]:
     loop = asyncio.get_running_loop()
+    # nohup works by ignoring SIGHUP, and means it.
+    signals = [number for number in signals if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     for number in signals:
         loop.add_signal_handler(number, handler)
     try:

@@ -1,6 +1,8 @@
-"""The README's table of settings, made from the settings themselves: ``python -m app.doctor.settings_table``."""
+"""The README's table of settings, made from the settings themselves.
 
-import sys
+``python -c "from app.doctor import settings_table; print(settings_table(), end='')"`` prints it.
+"""
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +41,3 @@ def _described(info: FieldInfo) -> str:
     named = " or ".join(f"`{choice}`" for choice in found)
     text = f"{info.description} {named[:1].upper()}{named[1:]}." if found else str(info.description)
     return text.replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(settings_table())

@@ -1,0 +1,5 @@
+"""Bytes → blocks. ``load`` is the way in; :mod:`ingest.loaders.registry` says which loader reads what."""
+
+from ingest.loaders.registry import load, load_bytes
+
+__all__ = ["load", "load_bytes"]

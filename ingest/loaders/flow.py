@@ -1,0 +1,71 @@
+"""Lines as they were laid out → running text, and which short lines are headings."""
+
+import re
+from collections.abc import Iterable
+
+from ingest.blocks import Block, Heading, Text
+
+_WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f\u201c\u201d\u2018\u2019\u2026\u2014"
+_ENDS_WIDE = re.compile(f"[{_WIDE}]$")
+_STARTS_WIDE = re.compile(f"[{_WIDE}]")
+_HYPHENATED = re.compile(r"[a-zà-ÿ]-$")
+BULLET = re.compile(
+    r"\s*([-*+•·●○■□◆◇▪▶➢➤✓✔]|[（(]?(\d{1,3}|[a-zA-Z])[.)、）]|[（(][一二三四五六七八九十]+[）)]|[①-⑳])\s*\S"
+)
+
+_SHORT = 40  # characters of a heading that is only recognised by its number
+_NO_HEADING = re.compile(r"[。；;，,！!？?…]$|[.:：]$")
+_CHAPTER = re.compile(r"第[一二三四五六七八九十百零〇\d]{1,5}([章编篇部]|节)(?![一-龥]*[，。])")
+_ORDINAL = re.compile(r"[一二三四五六七八九十]{1,3}[、．.]\s*\S")
+_BRACKETED = re.compile(r"[（(][一二三四五六七八九十]{1,3}[）)]\s*\S")
+_DECIMAL = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4})[.、．]?\s*[^\d\s.%]")
+
+
+def join_lines(lines: Iterable[str]) -> str:
+    """Wrapped lines as one: nothing between Chinese characters, a blank between words, hyphenated words whole."""
+    joined = ""
+    for line in lines:
+        line = line.strip()  # noqa: PLW2901 - the wrapped line is what is meant
+        if not joined or not line:
+            joined += line
+        elif _HYPHENATED.search(joined) and line[0].islower():
+            joined = joined[:-1] + line
+        elif _ENDS_WIDE.search(joined) and _STARTS_WIDE.match(line):
+            joined += line
+        else:
+            joined = f"{joined} {line}"
+    return joined
+
+
+def heading_level(line: str) -> int | None:
+    """Level of a short numbered line that heads a section (第一章, 一、, （一）, 1.2), or None."""
+    line = line.strip()
+    if not line or len(line) > _SHORT or _NO_HEADING.search(line):
+        return None
+    if chapter := _CHAPTER.match(line):
+        return 2 if chapter.group(1) == "节" else 1
+    if _ORDINAL.match(line):
+        return 2
+    if _BRACKETED.match(line):
+        return 3
+    decimal = _DECIMAL.match(line)
+    return min(decimal.group(1).count(".") + 2, 6) if decimal else None
+
+
+def with_headings(paragraphs: Iterable[str]) -> list[Block]:
+    """Paragraphs of plain text; one that is a single short numbered line becomes a heading."""
+    blocks: list[Block] = []
+    for paragraph in paragraphs:
+        lines = paragraph.split("\n")
+        while lines and (level := _leads(lines)) is not None:
+            blocks.append(Heading(level, lines.pop(0).strip()))
+        if lines:
+            blocks.append(Text("\n".join(lines)))
+    return blocks
+
+
+def _leads(lines: list[str]) -> int | None:
+    """The level of the first line if it is a heading and not the first of a numbered list."""
+    level = heading_level(lines[0])
+    alike = len(lines) > 1 and heading_level(lines[1]) is not None
+    return None if alike else level

