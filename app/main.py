@@ -46,6 +46,7 @@ def create_app(
         allow_origins=["*"],
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "Last-Event-ID", "Cache-Control"],
+        expose_headers=["Retry-After"],
         max_age=600,
     )
     errors.install(app)

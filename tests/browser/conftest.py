@@ -1,0 +1,85 @@
+"""A real Chromium, a double of the service, and a page that must not throw."""
+
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+
+from tests.browser.mock_api import MockApi, Step
+from tests.browser.stories import ANSWER, answering
+
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+NewPage = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncGenerator[Browser]:
+    """The system's Chromium, headless; one for all browser tests."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium fonts-noto-cjk")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def api() -> Generator[MockApi]:
+    """The service's double; it answers every question with the story about returns until told otherwise."""
+
+    def answer(_question: str) -> Sequence[Step]:
+        return answering(ANSWER)
+
+    double = MockApi(answer=answer).start()
+    yield double
+    double.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_page(chromium: Browser) -> AsyncGenerator[NewPage]:
+    """Opens pages, each in a profile of its own; an uncaught error on any of them fails the test."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    async def open_page(url: str, *, phone: bool = False, locale: str = "zh-CN") -> Page:
+        context = await chromium.new_context(
+            viewport=PHONE if phone else DESKTOP,
+            is_mobile=phone,
+            has_touch=phone,
+            locale=locale,
+            color_scheme="light",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(8_000)
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        await page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert errors == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chat(api: MockApi, new_page: NewPage) -> Page:
+    """The chat page on a desktop, in Chinese."""
+    page = await new_page(api.url)
+    await page.wait_for_selector(".composer")
+    return page

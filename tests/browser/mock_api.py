@@ -1,0 +1,320 @@
+"""A double of the service, as the chat page sees it: static files, problem+json and scripted event streams.
+
+It speaks plain HTTP from the standard library, so a test decides about every byte: where a piece is cut, when the
+next one comes, and when the connection breaks. A turn is a list of steps; what was sent is recorded.
+"""
+
+import json
+import mimetypes
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeAlias
+
+WIDGET = Path(__file__).parents[2] / "app" / "widget"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One server-sent event; it gets the next number of its turn as its id if the turn is ``numbered``."""
+
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes as they are: comments, strange line ends, half a character."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Waits until the test opens it, the reader asks to stop, or 20 s have passed."""
+
+    opened: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Waits for ``seconds``, less if the reader asks to stop."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Breaks the connection in the middle of the body."""
+
+
+Step: TypeAlias = Event | Raw | Gate | Wait | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem+json answer instead of a stream."""
+
+    status: int
+    code: str
+    detail: str = ""
+    retry_after: int | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn under way or over. ``sent`` counts the events that went out; a stop is obeyed between steps."""
+
+    id: str
+    conversation_id: str
+    steps: Sequence[Step]
+    numbered: bool = False
+    sent: int = 0
+    text: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A request as it came in."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+def status_document() -> dict[str, Any]:
+    """What ``GET /v1/status`` says of a service without a model and with one knowledge base."""
+    return {
+        "model": {"kind": "extractive", "name": "extractive"},
+        "knowledge_bases": [{"name": "samples", "documents": 28}],
+        "auth_required": False,
+        "suggestions": {"zh": [], "en": []},
+    }
+
+
+@dataclass
+class MockApi:
+    """What the server says; a test changes the fields before it acts. ``answer`` makes the steps for a question."""
+
+    answer: Callable[[str], Sequence[Step]]
+    status: dict[str, Any] = field(default_factory=status_document)
+    required_key: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+    numbered: bool = False
+    pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+    requests: list[Recorded] = field(default_factory=list)
+    turns: dict[str, Turn] = field(default_factory=dict)
+    url: str = ""
+
+    def start(self) -> "MockApi":
+        """Listens on a free port of the loopback address."""
+        handler = type("Handler", (_Handler,), {"api": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self._server.block_on_close = False
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stops listening and lets go of every stream."""
+        for turn in self.turns.values():
+            turn.stop.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def sent(self, method: str, path: str) -> list[Recorded]:
+        """The requests that came in for a path, in order."""
+        return [one for one in list(self.requests) if one.method == method and one.path == path]
+
+    def new_turn(self, question: str, conversation_id: str | None) -> Turn:
+        """A turn for a question, in a conversation that is begun where none is named."""
+        number = len(self.turns) + 1
+        turn = Turn(f"turn-{number}", conversation_id or f"conversation-{number}", self.answer(question), self.numbered)
+        self.turns[turn.id] = turn
+        return turn
+
+
+class _Gone(Exception):
+    """The script broke the connection."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection. ``api`` is set on the subclass that ``MockApi.start`` makes."""
+
+    api: MockApi
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_args: object) -> None:
+        """Says nothing: the test reads ``requests``."""
+
+    def do_OPTIONS(self) -> None:
+        self._empty(204)
+
+    def do_GET(self) -> None:
+        self._record(None)
+        if self.path == "/v1/status":
+            if not self._refused():
+                self._send(200, json.dumps(self.api.status).encode(), "application/json")
+        elif match := re.fullmatch(r"/v1/turns/([\w-]+)/events", self.path):
+            self._resume(match[1])
+        else:
+            self._file(self.path.split("?")[0])
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        body: Any = json.loads(self.rfile.read(length)) if length else None
+        self._record(body)
+        if self._refused():
+            return
+        if self.path == "/v1/chat":
+            self._stream(self.api.new_turn(body["question"], body.get("conversation_id")))
+        elif match := re.fullmatch(r"/v1/turns/([\w-]+)/(stop|feedback|regenerate)", self.path):
+            self._turn(match[1], match[2])
+        else:
+            self._problem(Problem(404, "not_found"))
+
+    def _record(self, body: Any) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.api.requests.append(Recorded(self.command, self.path, headers, body))
+
+    def _refused(self) -> bool:
+        key = self.api.required_key
+        given = self.headers.get("authorization")
+        public = self.path == "/v1/status"
+        if key and not public and given != f"Bearer {key}":
+            self._problem(Problem(401, "key_invalid" if given else "key_missing", "A valid key is needed."))
+            return True
+        if self.api.problems and not public:
+            self._problem(self.api.problems.pop(0))
+            return True
+        return False
+
+    def _turn(self, turn_id: str, action: str) -> None:
+        turn = self.api.turns.get(turn_id)
+        if turn is None:
+            self._problem(Problem(404, "turn_not_found"))
+        elif action == "stop":
+            turn.stop.set()
+            self._empty(202)
+        elif action == "feedback":
+            self._empty(204)
+        else:
+            self._stream(self.api.new_turn("regenerate", turn.conversation_id))
+
+    def _resume(self, turn_id: str) -> None:
+        turn = self.api.turns.get(turn_id)
+        if turn is None:
+            self._problem(Problem(404, "turn_not_found"))
+            return
+        seen = int(self.headers.get("last-event-id") or 0)
+        events = [step for step in turn.steps if isinstance(step, Event)]
+        turn.sent = seen
+        self._stream(turn, events[seen:])
+
+    def _stream(self, turn: Turn, steps: Sequence[Step] | None = None) -> None:
+        self.send_response(200)
+        self._cors()
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for step in turn.steps if steps is None else steps:
+                if turn.stop.is_set():
+                    self._event(turn, Event("done", done(turn.text, stopped=True)))
+                    break
+                self._step(turn, step)
+            self.wfile.write(b"0\r\n\r\n")
+        except (_Gone, ConnectionError):
+            self.close_connection = True
+
+    def _step(self, turn: Turn, step: Step) -> None:
+        if isinstance(step, Event):
+            self._event(turn, step)
+        elif isinstance(step, Raw):
+            self._chunk(step.data)
+        elif isinstance(step, Wait):
+            turn.stop.wait(step.seconds)
+        elif isinstance(step, Gate):
+            for _ in range(400):
+                if step.opened.wait(0.05) or turn.stop.is_set():
+                    break
+        else:
+            raise _Gone
+
+    def _event(self, turn: Turn, event: Event) -> None:
+        turn.sent += 1
+        turn.text += event.data["text"] if event.name == "token" else ""
+        data = dict(event.data)
+        if event.name in {"started", "done"}:
+            data |= {"turn_id": turn.id, "conversation_id": turn.conversation_id}
+        number = f"id: {turn.sent}\n" if turn.numbered else ""
+        self._chunk(f"{number}event: {event.name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+    def _file(self, path: str) -> None:
+        if path in self.api.pages:
+            text, headers = self.api.pages[path]
+            self._send(200, text.encode(), "text/html; charset=utf-8", headers)
+            return
+        names = {"/": "chat.html", "/widget.js": "widget.js"}
+        file = WIDGET / names.get(path, path.removeprefix("/widget/"))
+        if (path in names or path.startswith("/widget/")) and file.is_file():
+            self._send(200, file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream")
+        else:
+            self._problem(Problem(404, "not_found"))
+
+    def _problem(self, problem: Problem) -> None:
+        body = {"title": problem.code, "detail": problem.detail, "status": problem.status, "code": problem.code}
+        headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
+        self._send(problem.status, json.dumps(body).encode(), "application/problem+json", headers)
+
+    def _empty(self, status: int) -> None:
+        self.send_response(status)
+        self._cors()
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, status: int, body: bytes, media_type: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self._cors()
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _cors(self) -> None:
+        """The widget runs on other people's pages: module scripts and the API are fetched across origins."""
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Access-Control-Allow-Headers", "authorization, content-type, last-event-id")
+        self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+        self.send_header("Access-Control-Expose-Headers", "retry-after")
+
+
+def done(answer: str, *, citations: Sequence[int] = (), stopped: bool = False, **more: Any) -> dict[str, Any]:
+    """The payload of ``done``, less the ids that the server fills in."""
+    return {
+        "answer": answer,
+        "citations": list(citations),
+        "refused": False,
+        "cached": None,
+        "curated": False,
+        "model": "qwen-plus",
+        "usage": {"prompt_tokens": 812, "completion_tokens": 96},
+        "timings_ms": {} if stopped else {"total": 1240},
+        "notice": None,
+    } | more
