@@ -1,11 +1,44 @@
-"""``copilot eval`` and ``copilot bench``: plugged into the CLI by an entry point; nothing of ours imports this."""
+"""``copilot eval`` and ``copilot bench``: plugged into the CLI by an entry point; nothing of ours imports this.
+
+A command's module is imported when the command is asked for, so that ``copilot up`` pays nothing for them.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-evaluate = typer.Typer(help="Is it good: retrieval, answers and parsing on data with expected results.", no_args_is_help=True)
-bench = typer.Typer(help="Is it fast: always beside a plain baseline in the same run.", no_args_is_help=True)
+EVAL = {
+    "retrieval": "evals.commands:retrieval",
+    "answers": "evals.commands:answers",
+    "parsing": "evals.commands:parsing",
+}
+BENCH = {
+    "streaming": "evals.bench.streaming:main",
+    "embedding": "evals.bench.embedding:run",
+}
 
 
 def register(app: typer.Typer) -> None:
-    app.add_typer(evaluate, name="eval")
-    app.add_typer(bench, name="bench")
+    """Add the two groups."""
+    app.add_typer(_group(EVAL, "Is it good: on data with expected results, BM25 beside."), name="eval")
+    app.add_typer(_group(BENCH, "Is it fast: always beside a plain baseline in the same run."), name="bench")
+
+
+def _group(commands: dict[str, str], summary: str) -> typer.Typer:
+    class Lazy(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (Typer's interface)
+            return list(commands)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (as above)
+            if cmd_name not in commands:
+                return None
+            module, function = commands[cmd_name].split(":")
+            alone = typer.Typer(add_completion=False)
+            alone.command(cmd_name)(getattr(import_module(module), function))
+            return typer.main.get_command(alone)
+
+    group = typer.Typer(cls=Lazy, help=summary, no_args_is_help=True)
+    group.callback()(lambda: None)
+    return group

@@ -93,6 +93,7 @@ def numbered(evidence: Sequence[Passage]) -> str:
     return "\n\n".join(blocks)
 
 
-def refusal(question: str, *, empty: bool) -> str:
-    """The honest sentence when the evidence does not answer."""
-    return say("refusal_empty" if empty else "refusal", language_of(question))
+def refusal(question: str, *, empty: bool, near: bool) -> str:
+    """The honest sentence when the evidence does not answer; ``near`` when some is shown all the same."""
+    key = "refusal_empty" if empty else "refusal_near" if near else "refusal"
+    return say(key, language_of(question))

@@ -27,6 +27,8 @@ from knowledge.models import Passage
 from knowledge.retriever import Retriever
 
 MAX_QUESTION = 2000
+NEAR = 0.1  # of answerability's score: below .5 and above this the evidence may answer; a model is left to judge it
+SHOWN_NEAR = 3  # passages shown with a refusal that has no model to ask
 
 log = logging.getLogger(__name__)
 
@@ -176,9 +178,13 @@ class ChatService:
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
         verdict = await asyncio.to_thread(self._assess, turn.condensed, found.passages, idf=found.rarity)
-        if not verdict.answerable:
+        near = verdict.score >= NEAR
+        if not verdict.answerable and (model is None or not near):
             turn.refused = True
-            yield self._say(turn, refusal(ask.question, empty=not found.passages))
+            turn.evidence = found.passages[:SHOWN_NEAR] if near else ()
+            if near:
+                yield Sources(turn.evidence)
+            yield self._say(turn, refusal(ask.question, empty=not found.passages, near=near))
             return
         turn.evidence = found.passages
         yield Sources(turn.evidence)

@@ -15,6 +15,9 @@ from knowledge.errors import CopilotError, Unavailable
 
 UPLOADS = 4  # at a time
 POLL_SECONDS = 0.5
+MISSED_ROUNDS = 20
+PAGE = 500
+ACTIVE = ("received", "processing")
 
 
 class RemoteBackend:
@@ -22,7 +25,7 @@ class RemoteBackend:
 
     def __init__(self, url: str, key: SecretStr | None) -> None:
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=5))
+        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=15))
 
     async def __aenter__(self) -> Self:
         return self
@@ -35,16 +38,18 @@ class RemoteBackend:
     async def ingest(self, kb: str, files: Sequence[SourceFile], report: Report) -> None:
         await self._ensure(kb)
         gate = asyncio.Semaphore(UPLOADS)
+        waiting: dict[str, SourceFile] = {}
 
         async def one(source: SourceFile) -> None:
             async with gate:
                 document = await self._upload(kb, source, report)
             if document is not None:
-                await report(await self._await_end(source, document))
+                waiting[document["id"]] = source
 
         async with asyncio.TaskGroup() as tasks:
             for source in files:
                 tasks.create_task(one(source))
+        await self._await_ends(kb, waiting, report)
 
     async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]:
         return await self._json("POST", f"/v1/knowledge-bases/{kb}/search", json={"query": query, "limit": limit})
@@ -86,17 +91,36 @@ class RemoteBackend:
             return None
         return document
 
-    async def _await_end(self, source: SourceFile, document: dict[str, Any]) -> FileReport:
-        while document["status"] in ("received", "processing"):
+    async def _await_ends(self, kb: str, waiting: dict[str, SourceFile], report: Report) -> None:
+        """Report each document as it ends. One request a round asks for all; a missed round is no harm."""
+        missed = 0
+        while waiting:
+            try:
+                busy = await self._busy(kb)
+                missed = 0
+            except Unavailable:
+                missed += 1
+                if missed > MISSED_ROUNDS:
+                    raise
+                busy = set(waiting)
+            for document_id in [known for known in waiting if known not in busy]:
+                document = await self._json("GET", f"/v1/documents/{document_id}")
+                if document["status"] not in ACTIVE:
+                    await report(_report(waiting.pop(document_id).name, document))
             await asyncio.sleep(POLL_SECONDS)
-            document = await self._json("GET", f"/v1/documents/{document['id']}")
-        return FileReport(
-            source.name,
-            document["status"],
-            chunks=document["chunks"],
-            reason=document["reason"],
-            message=document["message"],
-        )
+
+    async def _busy(self, kb: str) -> set[str]:
+        """The ids of documents that are received or processing."""
+        found: set[str] = set()
+        while True:
+            page = await self._json(
+                "GET",
+                f"/v1/knowledge-bases/{kb}/documents",
+                params={"status": list(ACTIVE), "limit": PAGE, "offset": len(found)},
+            )
+            found |= {document["id"] for document in page["documents"]}
+            if len(page["documents"]) < PAGE:
+                return found
 
     async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         try:
@@ -109,6 +133,16 @@ class RemoteBackend:
             raise _problem(response)
         found: dict[str, Any] = response.json()
         return found
+
+
+def _report(name: str, document: dict[str, Any]) -> FileReport:
+    return FileReport(
+        name,
+        document["status"],
+        chunks=document["chunks"],
+        reason=document["reason"],
+        message=document["message"],
+    )
 
 
 def _problem(response: httpx.Response) -> CopilotError:

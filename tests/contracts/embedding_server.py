@@ -62,7 +62,7 @@ def embedding_server() -> Generator[EmbeddingServer]:
         protocol_version = "HTTP/1.1"
         timeout = 5
 
-        def do_POST(self) -> None:  # noqa: N802, the name http.server asks for
+        def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             status, answer = state.reply(self.headers["Authorization"], body)
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()

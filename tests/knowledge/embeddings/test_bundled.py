@@ -22,7 +22,7 @@ from knowledge.embeddings.bundled import BundledEmbedder
 from tests.knowledge.embeddings.varied_texts import PASSAGES, QUESTIONS
 before = psutil.Process().memory_info().rss
 embedder = BundledEmbedder(Path(sys.argv[1]), threads=2)
-embedder.embed_passages(PASSAGES)
+embedder.embed_passages([text for text in PASSAGES if len(text) < 1000])
 [embedder.embed_query(question) for question in QUESTIONS]
 print((psutil.Process().memory_info().rss - before) / 2**20)
 """

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,13 +22,13 @@ def start_converting(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def files(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.is_file()]
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 def test_two_processes_that_convert_at_once_both_succeed_and_leave_one_file(tmp_path: Path) -> None:
     both = [start_converting(tmp_path), start_converting(tmp_path)]
     assert [process.wait(60) for process in both] == [0, 0]
-    assert files(tmp_path) == ["encoder.onnx"]
+    assert files(tmp_path) == ["encoder.data", "encoder.onnx"]
 
 
 def test_a_process_killed_while_it_converts_leaves_nothing_that_the_next_could_mistake(
@@ -46,18 +47,18 @@ def test_a_process_killed_while_it_converts_leaves_nothing_that_the_next_could_m
     assert len(caplog.records) == converted  # the second start found it
 
 
-@pytest.mark.parametrize("damage", ["empty", "half"])
-def test_a_damaged_file_is_made_again_and_what_killed_conversions_left_is_cleared(
-    tmp_path: Path, embedder_cache: Path, damage: str
+@pytest.mark.parametrize("damaged", ["encoder.onnx", "encoder.data"])
+def test_damaged_files_are_made_again_and_what_killed_conversions_left_is_cleared(
+    tmp_path: Path, embedder_cache: Path, damaged: str
 ) -> None:
     whole = BundledEmbedder(embedder_cache).embed_query("退货运费谁承担")
-    content = encoder_path(embedder_cache).read_bytes()
-    path = encoder_path(tmp_path)
-    path.parent.mkdir(parents=True)
-    path.write_bytes({"empty": b"", "half": content[: len(content) // 2]}[damage])
+    good, copy = encoder_path(embedder_cache).parent, encoder_path(tmp_path).parent
+    shutil.copytree(good, copy)
+    content = (good / damaged).read_bytes()
+    (copy / damaged).write_bytes(content[: len(content) // 2])
     for name, age_s in (("old.part", 3600), ("running.part", 5)):
-        (path.parent / name).write_bytes(b"half")
-        os.utime(path.parent / name, (time.time() - age_s,) * 2)
+        (copy / name).mkdir()
+        os.utime(copy / name, (time.time() - age_s,) * 2)
     assert BundledEmbedder(tmp_path).embed_query("退货运费谁承担") == pytest.approx(whole, abs=1e-5)
-    assert path.read_bytes() == content
-    assert sorted(files(tmp_path)) == ["encoder.onnx", "running.part"]
+    assert (copy / damaged).read_bytes() == content
+    assert sorted(path.name for path in copy.iterdir()) == ["encoder.data", "encoder.onnx", "running.part"]

@@ -1,0 +1,88 @@
+"""``copilot eval …``: reads corpora, fills a workspace, runs a suite, prints its report."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app.samples import FOLDER
+from evals import corpora
+from evals.corpora import Corpus
+from evals.suites import answers as answers_suite
+from evals.suites import retrieval as retrieval_suite
+from evals.workspace import Workspace, workspace
+from knowledge.errors import InvalidInput
+
+QUESTIONS = Path(__file__).parent / "datasets" / "samples_zh.jsonl"
+FOLDERS = {"cmrc": "cmrc2018", "adobe": "merchant_docs_adobe_zh", "rgb": "rgb", "afqmc": "paraphrase_zh"}
+
+DataPath = Annotated[Path | None, typer.Option(help="Folder with the public sets; their questions are asked too.")]
+CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Only this corpus; may be repeated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def retrieval(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Json = False) -> None:
+    """Are the right documents found? R@1, R@5, R@10 and MRR, BM25 beside."""
+
+    async def measure(filled: Workspace, of: Corpus) -> Any:
+        return await retrieval_suite.evaluate(of, filled.search)
+
+    _run(measure, _chosen(corpus or _all(data_path, ("adobe", "cmrc", "rgb", "afqmc")), data_path), as_json=as_json)
+
+
+def answers(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Json = False) -> None:
+    """Do answers hold the gold, is what has no answer refused, how long does it take? Without a language model."""
+
+    async def measure(filled: Workspace, of: Corpus) -> Any:
+        return await answers_suite.evaluate(of, filled.search)
+
+    _run(measure, _chosen(corpus or _all(data_path, ("cmrc", "rgb")), data_path), as_json=as_json)
+
+
+def parsing(folder: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.tsv.")], as_json: Json = False) -> None:
+    """Does every file end as its manifest says, in time and memory?"""
+    from evals.suites.parsing import evaluate
+
+    report = evaluate(folder)
+    typer.echo(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else report.table())
+    raise typer.Exit(1 if report.failures else 0)
+
+
+def _all(data_path: Path | None, public: tuple[str, ...]) -> list[str]:
+    return ["samples", *(public if data_path else ())]
+
+
+def _chosen(names: list[str], data_path: Path | None) -> list[Corpus]:
+    return [_read(name, data_path) for name in names]
+
+
+def _read(name: str, data_path: Path | None) -> Corpus:
+    if name == "samples":
+        return corpora.read("samples", QUESTIONS, documents=FOLDER)
+    if data_path is None:
+        raise InvalidInput("Say where the public sets are: --data-path FOLDER.", code="corpus_missing")
+    return corpora.read(name, data_path / FOLDERS.get(name, name))
+
+
+def _run(measure: Callable[[Workspace, Corpus], Awaitable[Any]], chosen: list[Corpus], *, as_json: bool) -> None:
+    console = Console(stderr=True, quiet=as_json)
+    reports = asyncio.run(_measure(measure, chosen, console, quiet=as_json))
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False))
+
+
+async def _measure(
+    measure: Callable[[Workspace, Corpus], Awaitable[Any]], chosen: list[Corpus], console: Console, *, quiet: bool
+) -> list[Any]:
+    reports = []
+    for corpus in chosen:
+        async with workspace(corpus, console) as filled:
+            reports.append(await measure(filled, corpus))
+        if not quiet:
+            typer.echo("\n".join(reports[-1].lines()))
+    return reports

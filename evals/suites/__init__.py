@@ -1,0 +1,1 @@
+"""One question a file: how good is this part, in figures?"""
