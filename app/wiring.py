@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from knowledge.answerability import assess
-
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
 from app.chat.history import Conversations
@@ -20,11 +18,11 @@ from ingest.files import FileStore
 from ingest.loaders import load
 from ingest.pipeline import Pipeline
 from knowledge import wiring as knowledge_wiring
+from knowledge.answerability import assess
 from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
 from knowledge.ports import Embedder, VectorStore
 from knowledge.wiring import Knowledge
-
 
 CALIBRATED_MODEL = "multilingual-e5-small"  # whose cosines knowledge.answerability was fitted on
 

@@ -13,40 +13,25 @@ Why boundaries do not run away
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import accumulate, groupby
 
-from langchain_text_splitters import RecursiveCharacterTextSplitter
-
-from ingest.blocks import Block, Faq, Heading, LoadedDocument, Table, Text
+from ingest.blocks import Block, Faq, Heading, LoadedDocument, Text
+from ingest.units import PARAGRAPH, Unit, text_units, units_of, width
 from knowledge.models import Chunk, Place
-from knowledge.sentences import split as split_sentences
+
+__all__ = ["OVERLAP", "SIZE", "chunk", "heading_text", "indexed_text", "width"]
 
 SIZE = 300
 OVERLAP = 60
-_LETTERS = re.compile(r"[A-Za-z ]+")
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
 
-# How willingly a boundary is cut: before a paragraph, a line, a sentence, a piece of a sentence, inside a code block.
-_PARAGRAPH, _LINE, _SENTENCE, _PIECE, _CODE = range(5)
-
-
-def width(text: str) -> float:
-    """Size in CJK characters that would make as many tokens: letters and spaces 0.3, digits and ASCII marks 1.3.
-
-    Fitted on 1,100 pieces of Chinese guides, English prose and tables of codes with the tokenizer of
-    multilingual-e5-small: 0.72 tokens a unit, 0.85 at the 90th percentile, 1.09 at most; 300 stay below 330 tokens.
-    """
-    other = len(_LETTERS.sub("", text))
-    wide = (len(text.encode()) - len(text)) / 2  # CJK characters are three bytes
-    return 0.3 * (len(text) - other) + 1.3 * (other - wide) + wide
-
 
 def chunk(document: LoadedDocument, *, document_id: str, size: int = SIZE, overlap: int = OVERLAP) -> list[Chunk]:
-    """Chunks in reading order; ``size`` and ``overlap`` in CJK characters (see :func:`width`).
+    """Chunks in reading order; ``size`` and ``overlap`` in CJK characters (see :func:`ingest.units.width`).
 
     An id is a hash of document, heading path, text, and how many equal chunks came before it.
     """
@@ -88,7 +73,7 @@ def _path(title: str | None, chunk: Chunk) -> list[str]:
 
 def _chunk_id(document_id: str, heading: str, text: str, before: int) -> str:
     parts = "\x1f".join((document_id, heading, text, str(before)))
-    return blake2b(parts.encode(), digest_size=12).hexdigest()
+    return blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 # --- the tree of headings ---
@@ -119,108 +104,13 @@ def _tree(blocks: Iterable[Block]) -> _Section:
     return root
 
 
-# --- units: what is never cut again ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence, line or row. ``glue`` joins it to the one before; ``cost`` is that of a cut between the two."""
-
-    text: str
-    glue: str
-    cost: int
-    place: Place
-    repeatable: bool = False  # may be said again as overlap
-
-    @property
-    def width(self) -> float:
-        return width(self.text)
+# --- sections → pieces ---
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
     text: str
     place: Place
-
-
-def _units(blocks: Iterable[Block], place: Place, size: int) -> Iterator[_Unit]:
-    for block in blocks:
-        if isinstance(block, Text):
-            yield from _text_units(block, place, size)
-        elif isinstance(block, Table):
-            yield from _table_units(block, place, size)
-
-
-def _text_units(block: Text, place: Place, size: int) -> Iterator[_Unit]:
-    place = replace(place, page=block.page)
-    cost, glue = _PARAGRAPH, "\n\n"
-    if block.text.lstrip().startswith(("```", "~~~")):
-        for line in block.text.strip("\n").split("\n"):
-            for part in _cut_long(line, size):
-                yield _Unit(part, glue, cost, place)
-                cost, glue = _CODE, "\n"
-        return
-    for line in block.text.splitlines():
-        at = 0
-        for sentence in split_sentences(line):
-            start = line.index(sentence, at)
-            if at:
-                glue = line[at:start]
-            for part in _cut_long(sentence, size):
-                yield _Unit(part, glue, cost, place, repeatable=True)
-                cost, glue = _PIECE, ""
-            cost, at = _SENTENCE, start + len(sentence)
-        if at:
-            cost, glue = _LINE, "\n"
-
-
-def _table_units(table: Table, place: Place, size: int) -> Iterator[_Unit]:
-    numbers: Sequence[int | None] = table.row_numbers or (None,) * len(table.rows)
-    glue = "\n\n"
-    for row, number in zip(table.rows, numbers, strict=True):
-        cells = [_cell(name, value) for name, value in zip(table.header, row, strict=True) if value.strip()]
-        if not cells:
-            continue
-        where = replace(place, page=table.page, sheet=table.sheet, row=number if table.sheet else None)
-        for index, text in enumerate(_join_cells(cells, size)):
-            yield _Unit(text, glue, _LINE if index else _PARAGRAPH, where)
-            glue = "\n"
-
-
-def _cell(name: str, value: str) -> str:
-    name, value = " ".join(name.split()), " ".join(value.split())
-    return f"{name}: {value}" if name else value
-
-
-def _join_cells(cells: list[str], size: int) -> Iterator[str]:
-    """A row as ``列名: 值；…``; one wider than a chunk goes on in further lines that begin with its first cell."""
-    key = cells[0] if width(cells[0]) < size / 4 else ""
-    line = ""
-    for cell in cells:
-        for part in _cut_long(cell, size):
-            longer = f"{line}；{part}" if line else part
-            if line and width(longer) > size:
-                yield line
-                longer = f"{key}；{part}" if key else part
-            line = longer
-    yield line
-
-
-def _cut_long(text: str, size: int) -> list[str]:
-    if width(text) <= size:
-        return [text]
-    splitter = RecursiveCharacterTextSplitter(
-        separators=["，", "、", "：", ", ", " ", ""],
-        keep_separator="end",
-        chunk_size=size,
-        chunk_overlap=0,
-        length_function=lambda part: round(width(part)),
-        strip_whitespace=False,
-    )
-    return [part for part in splitter.split_text(text) if part.strip()]
-
-
-# --- sections → pieces ---
 
 
 def _section_pieces(section: _Section, size: int, overlap: int) -> Iterator[_Piece]:
@@ -245,7 +135,7 @@ def _parts(section: _Section, size: int, overlap: int) -> Iterator[tuple[bool, l
         if is_faq:
             yield False, [piece for block in blocks if isinstance(block, Faq) for piece in _faq(block, place, size)]
         else:
-            pieces = _pack(list(_units(blocks, place, size)), size, overlap)
+            pieces = _pack(list(units_of(blocks, place, size)), size, overlap)
             yield _is_small(pieces, size), pieces
     for child in section.children:
         pieces = list(_section_pieces(child, size, overlap))
@@ -259,7 +149,7 @@ def _is_small(pieces: list[_Piece], size: int) -> bool:
 def _merge(small: list[_Piece], parent: _Section, size: int) -> Iterator[_Piece]:
     """Small neighbours → pieces of up to ``size``; what came from a deeper section is led by its heading."""
     above = " > ".join(parent.path)
-    units = [_Unit(_with_heading(piece, above), "\n\n", _PARAGRAPH, piece.place) for piece in small]
+    units = [Unit(_with_heading(piece, above), "\n\n", PARAGRAPH, piece.place) for piece in small]
     originals = dict(zip(map(id, units), small, strict=True))
     for group in _groups(units, size):
         if len(group) == 1:
@@ -280,14 +170,14 @@ def _faq(block: Faq, place: Place, size: int) -> list[_Piece]:
     lead = "答：" if chinese else "A: "
     where = replace(place, sheet=block.sheet, row=block.row)
     room = max(size - round(width(question)), size // 2)
-    answers = _pack(list(_text_units(Text(block.answer), where, room)), room, 0)
+    answers = _pack(list(text_units(Text(block.answer), where, room)), room, 0)
     return [_Piece(f"{question}\n{lead}{answer.text}", where) for answer in answers] or [_Piece(question, where)]
 
 
-def _pack(units: list[_Unit], size: int, overlap: int) -> list[_Piece]:
+def _pack(units: list[Unit], size: int, overlap: int) -> list[_Piece]:
     pieces = []
     for segment in _segments(units, size):
-        before: list[_Unit] = []
+        before: list[Unit] = []
         for group in _halves(segment, size):
             repeated = _tail(before, overlap)
             pieces.append(_Piece(_join([*repeated, *group]), group[0].place))
@@ -295,12 +185,12 @@ def _pack(units: list[_Unit], size: int, overlap: int) -> list[_Piece]:
     return pieces
 
 
-def _groups(units: list[_Unit], size: int) -> Iterator[list[_Unit]]:
+def _groups(units: list[Unit], size: int) -> Iterator[list[Unit]]:
     for segment in _segments(units, size):
         yield from _halves(segment, size)
 
 
-def _segments(units: list[_Unit], size: int) -> Iterator[list[_Unit]]:
+def _segments(units: list[Unit], size: int) -> Iterator[list[Unit]]:
     """Runs of at most two chunks, cut at boundaries chosen by what stands after them and nothing else."""
     if not units:
         return
@@ -320,7 +210,7 @@ def _segments(units: list[_Unit], size: int) -> Iterator[list[_Unit]]:
         todo += [(cut, end), (start, cut)]
 
 
-def _halves(segment: list[_Unit], size: int) -> Iterator[list[_Unit]]:
+def _halves(segment: list[Unit], size: int) -> Iterator[list[Unit]]:
     """A segment whole if it fits; else its two most even parts, preferring cheap cuts; else packed in order."""
     widths = [unit.width for unit in segment]
     total = sum(widths)
@@ -344,9 +234,9 @@ def _halves(segment: list[_Unit], size: int) -> Iterator[list[_Unit]]:
     yield segment[start:]
 
 
-def _tail(units: list[_Unit], overlap: int) -> list[_Unit]:
+def _tail(units: list[Unit], overlap: int) -> list[Unit]:
     """The last whole sentences of the part before, up to ``overlap`` wide; rows and code are not repeated."""
-    taken: list[_Unit] = []
+    taken: list[Unit] = []
     room: float = overlap
     for unit in reversed(units):
         room -= unit.width
@@ -356,9 +246,9 @@ def _tail(units: list[_Unit], overlap: int) -> list[_Unit]:
     return taken
 
 
-def _join(units: list[_Unit]) -> str:
+def _join(units: list[Unit]) -> str:
     return units[0].text + "".join(unit.glue + unit.text for unit in units[1:])
 
 
 def _hash(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=8).digest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -148,7 +148,7 @@ def _text_kind(data: bytes, name: str) -> str:
     if _is_mail(text, named):
         return EML
     if named not in (None, PLAIN):
-        return _confirmed(named, text)
+        return _confirmed(named, text, whole=len(data) <= _HEAD)
     if kind := _json_kind(text, whole=len(data) <= _HEAD):
         return kind
     if named is PLAIN and ending not in ("txt", "text"):
@@ -156,12 +156,12 @@ def _text_kind(data: bytes, name: str) -> str:
     return _guess(text, named)
 
 
-def _confirmed(named: str, text: str) -> str:
+def _confirmed(named: str, text: str, *, whole: bool) -> str:
     """What the name says, as far as the first characters allow it."""
     start = text.lstrip()[:1]
     if named in (JSON, JSONL) and start not in ("{", "["):
         return PLAIN
-    if named == JSON and _json_kind(text, whole=False) == JSONL:
+    if named == JSON and _json_kind(text, whole=whole) == JSONL:
         return JSONL
     return named
 

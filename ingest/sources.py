@@ -29,9 +29,9 @@ def expand(arguments: Sequence[str]) -> list[SourceFile]:
             raise InvalidInput(f"There is no file at “{argument}”.", code="path_not_found", path=argument)
         for source in matched:
             taken = found.get(source.name)
-            if taken is not None and taken.path != source.path:  # two files of one name: keep their paths apart
-                source = SourceFile(source.path, source.path.as_posix().lstrip("./"))
-            found[source.name] = source
+            clash = taken is not None and taken.path != source.path  # two files of one name: keep their paths apart
+            name = source.path.as_posix().lstrip("./") if clash else source.name
+            found[name] = SourceFile(source.path, name)
     return list(found.values())
 
 

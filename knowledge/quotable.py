@@ -1,7 +1,7 @@
-"""What of a passage can be quoted: its sentences, and lists together with the line that announces them.
+"""What of a passage can be quoted: its sentences, lists with the line that announces them, short answers of an FAQ.
 
-Headings inside the text, the question of an FAQ and the fences of code are no answers; they are context for what
-follows.
+Headings inside the text, the question of an FAQ and the fences of code are no answers; the first two are context for
+what follows.
 """
 
 import re
@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from knowledge.models import Passage
 from knowledge.sentences import split
 
-_QUESTION_LINE = re.compile(r"(?:问：|Q: )(.*)")
-_ANSWER_LEAD = re.compile(r"^(?:答：|A: )")
+_FAQ = re.compile(r"(?:问：|Q: )(.*)\n(?:答：|A: )([\s\S]*)")
 _LIST_ITEM = re.compile(r"\s*(?:[-*•·●]|\d{1,2}[.)、]|[（(]\d{1,2}[)）]|[①-⑳])")
 _SENTENCE_END = re.compile(r"[。！？!?；;…：:.]['”’」』）)\]]*$")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _LONGEST_LABEL = 20
 _LONGEST_LIST = 300
+_LONGEST_ANSWER = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,21 @@ class Quotable:
 
 def quotable(number: int, passage: Passage) -> list[Quotable]:
     """In reading order. Where there is nothing but short lines, those are quotable too."""
-    context = passage.place.heading
+    context, text = passage.place.heading, passage.text
+    if faq := _FAQ.fullmatch(text):
+        context, text = f"{context} {faq[1]}", faq[2].strip()
+        if 0 < len(text) <= _LONGEST_ANSWER:
+            return [Quotable(number, 0, text, context)]
     found: list[Quotable] = []
     labels: list[str] = []
-    for line in _lines(passage.text):
-        if asked := _QUESTION_LINE.fullmatch(line):
-            context += " " + asked[1]
-        elif found and _goes_on(found[-1].text, line):
+    for line in _lines(text):
+        if found and _goes_on(found[-1].text, line):
             found[-1] = replace(found[-1], text=f"{found[-1].text}\n{line.strip()}")
         elif _is_label(line):
             labels.append(line)
         else:
             around = " ".join([context, *labels[-1:]])
-            found += [Quotable(number, len(found) + i, text, around) for i, text in enumerate(split(line))]
+            found += [Quotable(number, len(found) + i, sentence, around) for i, sentence in enumerate(split(line))]
     return found or [Quotable(number, i, label.strip(), context) for i, label in enumerate(labels)]
 
 
@@ -57,9 +59,7 @@ def whole(passage: Passage) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if line.strip() and not _FENCE.match(line):
-            yield _ANSWER_LEAD.sub("", line)
+    return (line for line in text.splitlines() if line.strip() and not _FENCE.match(line))
 
 
 def _goes_on(before: str, line: str) -> bool:

@@ -53,7 +53,8 @@ _LEANING = re.compile(
 class Sentence:
     """A sentence (or a list with its lead-in) of ``passages[passage]``; ``position`` counts from 0 within it.
 
-    ``score`` orders the sentences of one question and means nothing beyond it.
+    ``score`` orders the sentences of one question and means nothing beyond it; that of a further sentence includes what
+    it adds to those before.
     """
 
     text: str
@@ -84,12 +85,13 @@ def best_sentences(
     scores = _features(question, passages, candidates, asked) @ _WEIGHTS
     if embedder is not None:
         scores = _with_meaning(question, passages, candidates, scores, embedder, embedded)
-    chosen: list[int] = []
+    chosen: dict[int, float] = {}
     while len(chosen) < min(count, len(candidates)):
-        adjusted = scores + _supplement(candidates, asked, chosen)
-        adjusted[chosen] = -np.inf
-        chosen.append(int(np.argmax(adjusted)))
-    return [candidates[i].sentence(float(scores[i])) for i in chosen]
+        adjusted = scores + _supplement(candidates, asked, list(chosen))
+        adjusted[list(chosen)] = -np.inf
+        best = int(np.argmax(adjusted))
+        chosen[best] = float(adjusted[best])
+    return [candidates[i].sentence(score) for i, score in chosen.items()]
 
 
 # --- candidates ---
@@ -260,7 +262,7 @@ def _supplement(candidates: Sequence[_Candidate], asked: _Asked, chosen: Sequenc
     added = np.zeros(len(candidates))
     if not chosen:
         return added
-    said = asked.has[list(chosen)].max(0)
+    said = asked.has[chosen].max(0)
     added += _UNION * ((np.maximum(asked.has, said) - said) @ asked.weights)
     first = candidates[chosen[0]].found
     for i, candidate in enumerate(candidates):

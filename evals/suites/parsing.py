@@ -35,7 +35,7 @@ _ACCEPTED = {
     "EMPTY": frozenset(("empty",)),
     "REJECT": frozenset(("unsupported", "corrupt")),
 }
-_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+")
+_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Not through a library: the text of tracked insertions, content controls and text
 full of, is not in the paragraphs a library lists, and an 800-page manual takes it half a minute.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,13 +13,11 @@ from ingest.blocks import Block, Heading, Text
 from ingest.clean import clean_line
 from ingest.loaders.archive import Archive, related
 from ingest.loaders.docx_styles import Numbering, Style, Styles, attribute, child_value, list_reference
-from ingest.loaders.flow import heading_level
+from ingest.loaders.flow import numbered_headings
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, parsing
 
 _BODY = Style()
-_LONGEST_HEADING = 60  # characters of a bold line that is taken for a heading where no style marks any
-_SENTENCE_END = re.compile(r"[。；;，,.：:！!？?]$")
 _SKIPPED = frozenset(
     ("del", "moveFrom", "instrText", "delText", "rPr", "pPr", "sectPr", "Fallback", "rt", "delInstrText")
 )
@@ -78,9 +75,8 @@ class _Reader:
 
     def draft(self) -> Draft:
         self._end_list()
-        if not any(isinstance(block, Heading) for block in self._blocks):
-            self._blocks = [_unstyled(block, at in self._bold) for at, block in enumerate(self._blocks)]
-        draft = Draft(blocks=self._blocks, title=self._title, pictures=self._pictures)
+        blocks = numbered_headings(self._blocks, self._bold)
+        draft = Draft(blocks=blocks, title=self._title, pictures=self._pictures)
         draft.title = draft.title or draft.leading_title()
         return draft
 
@@ -249,17 +245,6 @@ class _Reader:
         elif wide > 1:
             merges.append(Merge(number, number, left, left + wide - 1))
         cells.extend(["\n".join(filter(None, self._lines_of(cell))), *[""] * (wide - 1)])
-
-
-def _unstyled(block: Block, bold: bool) -> Block:
-    """In a document without any heading style: numbered or bold short lines are its headings."""
-    if not isinstance(block, Text) or "\n" in block.text:
-        return block
-    if level := heading_level(block.text):
-        return Heading(level, block.text)
-    if bold and len(block.text) <= _LONGEST_HEADING and not _SENTENCE_END.search(block.text):
-        return Heading(2, block.text)
-    return block
 
 
 def _rows(table: etree._Element) -> Iterator[etree._Element]:

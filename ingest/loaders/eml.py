@@ -84,8 +84,9 @@ def _text(part: Part) -> str:
 
 
 def _header(part: Part, name: str) -> str:
-    value = part.get(name)
-    return _decoded(str(value)) if value is not None else ""
+    # raw: a header of unlabelled bytes would come as question marks
+    value = next((raw for key, raw in part.raw_items() if key.lower() == name.lower()), "")
+    return _decoded(str(value))
 
 
 def _decoded(value: str) -> str:

@@ -1,7 +1,7 @@
 """Lines as they were laid out → running text, and which short lines are headings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from ingest.blocks import Block, Heading, Text
 
@@ -13,6 +13,7 @@ BULLET = re.compile(
     r"\s*([-*+•·●○■□◆◇▪▶➢➤✓✔]|[（(]?(\d{1,3}|[a-zA-Z])[.)、）]|[（(][一二三四五六七八九十]+[）)]|[①-⑳])\s*\S"
 )
 
+_LONGEST_BOLD = 60  # characters of a bold line that is taken for a heading
 _SHORT = 40  # characters of a heading that is only recognised by its number
 _NO_HEADING = re.compile(r"[。；;，,！!？?…]$|[.:：]$")
 _CHAPTER = re.compile(r"第[一二三四五六七八九十百零〇\d]{1,5}([章编篇部]|节)(?![一-龥]*[，。])")
@@ -62,6 +63,26 @@ def with_headings(paragraphs: Iterable[str]) -> list[Block]:
         if lines:
             blocks.append(Text("\n".join(lines)))
     return blocks
+
+
+def numbered_headings(blocks: list[Block], bold: Container[int] = ()) -> list[Block]:
+    """In a document without any heading style, short numbered lines are its headings, and so are bold ones.
+
+    ``bold`` holds the positions of blocks that are bold throughout.
+    """
+    if any(isinstance(block, Heading) for block in blocks):
+        return blocks
+    return [_as_heading(block, is_bold=at in bold) for at, block in enumerate(blocks)]
+
+
+def _as_heading(block: Block, *, is_bold: bool) -> Block:
+    if not isinstance(block, Text) or "\n" in block.text:
+        return block
+    if level := heading_level(block.text):
+        return Heading(level, block.text, page=block.page)
+    if is_bold and len(block.text) <= _LONGEST_BOLD and not _NO_HEADING.search(block.text):
+        return Heading(2, block.text, page=block.page)
+    return block
 
 
 def _leads(lines: list[str]) -> int | None:

@@ -224,7 +224,9 @@ class _Page:
 
 def _is_layout(table: LexborNode, rows: list[LexborNode]) -> bool:
     """Tables that only place things: one cell a row, tables inside, headings inside, pages of text in a cell."""
-    if (table.attributes.get("role") or "") in ("presentation", "none") or table.css_first("table, h1, h2, h3"):
+    role = table.attributes.get("role") or ""
+    # css() finds the table itself, too
+    if role in ("presentation", "none") or len(table.css("table")) > 1 or table.css_first("h1, h2, h3"):
         return True
     widths = [sum(1 for cell in _children_of(row) if cell.tag in ("td", "th")) for row in rows]
     if len(rows) < 2 or max(widths, default=0) < 2:

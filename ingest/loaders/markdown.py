@@ -38,7 +38,8 @@ def load_markdown(source: Source) -> Draft:
         text = decode(source.data).text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
         front = _FRONT_MATTER.match(text)
         title = _title(front[2] or "") if front else None
-        parser = _Parser((text[front.end() :] if front else text).expandtabs(4).split("\n"))
+        body = text[front.end() :] if front else text
+        parser = _Parser(body.expandtabs(4).split("\n"), first_line=1 + text.count("\n") - body.count("\n"))
         parser.run()
         draft = Draft(blocks=parser.blocks, title=title, pictures=count_images(text))
         draft.title = draft.title or draft.leading_title()
@@ -59,9 +60,10 @@ def _title(front: str) -> str | None:
 class _Parser:
     """Goes down the lines once. ``_lines`` is the paragraph or list being gathered."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], *, first_line: int = 1) -> None:
         self.blocks: list[Block] = []
         self._source = lines
+        self._first_line = first_line
         self._at = 0
         self._lines: list[str] = []
         self._in_list = False
@@ -179,8 +181,8 @@ class _Parser:
         while self._at < len(self._source) and "|" in self._line():
             cells = _cells(self._line())
             rows.append(tuple((cells + [""] * len(header))[: len(header)]))
+            numbers.append(self._first_line + self._at)
             self._at += 1
-            numbers.append(self._at)
         if rows:
             self.blocks.append(Table(tuple(header), tuple(rows), row_numbers=tuple(numbers)))
         elif any(header):

@@ -7,6 +7,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from ingest.blocks import Block, Heading, Text
 from ingest.loaders.archive import Archive
 from ingest.loaders.docx_styles import attribute
+from ingest.loaders.flow import numbered_headings
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, encrypted, parsing
 from ingest.loaders.workbook import MAX_COLUMNS, CellBudget, Sheet, draft_of
@@ -28,11 +29,12 @@ def load_opendocument(source: Source) -> Draft:
         body = root.find("{*}body")
         content = (body if body is not None else root)[0]
         if source.media_type == ODS:
-            draft = draft_of(list(_sheets(content)))
+            hidden = {attribute(style, "name") for style in root.iter("{*}style") if _hides(style)}
+            draft = draft_of(list(_sheets(content, hidden)))
         else:
             reader = _Reader()
             reader.read(content)
-            draft = Draft(blocks=reader.blocks, title=reader.title)
+            draft = Draft(blocks=numbered_headings(reader.blocks), title=reader.title)
             draft.title = draft.title or draft.leading_title()
         draft.pictures = sum(1 for name in archive.names if name.startswith("Pictures/") and not name.endswith("/"))
         if repaired:
@@ -108,11 +110,16 @@ def _grid(table: etree._Element) -> Grid:
     return Grid(rows, merges, header_rows=headers if 0 < headers < len(rows) else None, heading_level=6)
 
 
-def _sheets(content: etree._Element) -> Iterator[Sheet]:
+def _hides(style: etree._Element) -> bool:
+    return attribute(style.find("{*}table-properties"), "display") == "false"
+
+
+def _sheets(content: etree._Element, hidden: set[str | None]) -> Iterator[Sheet]:
     budget = CellBudget()
     for table in content.iterchildren("{*}table"):
         rows, merges = _rows(table, budget)
-        yield Sheet(attribute(table, "name") or "", rows, merges, hidden=attribute(table, "display") == "false")
+        is_hidden = attribute(table, "style-name") in hidden
+        yield Sheet(attribute(table, "name") or "", rows, merges, hidden=is_hidden)
 
 
 def _rows(table: etree._Element, budget: CellBudget) -> tuple[list[Row], list[Merge]]:

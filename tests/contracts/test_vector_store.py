@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from app.processes.embedded import embedded_services
+from app.settings import Settings
 from knowledge.errors import Unavailable
 from knowledge.ports import VectorStore
 from knowledge.vectors import ChromaVectors, MemoryVectors
-from app.settings import Settings
 
 AXES = np.eye(4, dtype=np.float32)
 

@@ -1,13 +1,13 @@
 """A real `copilot up` in a folder, for tests that start, kill and start again."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import environ, kill  # noqa: TID251 (children inherit our environment)
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Copilot:
                 [sys.executable, "-m", "app", "up", "--data", str(data), "--port", "0", *arguments],
                 stdout=out,
                 stderr=out,
-                env={**os.environ, "LANG": "C.UTF-8", **(env or {})},
+                env={**environ, "LANG": "C.UTF-8", **(env or {})},
             )
 
     def record(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Copilot:
         return {child["name"]: child["process"]["pid"] for child in self.record().get("children", [])}
 
     def kill_child(self, name: str) -> None:
-        os.kill(self.pids()[name], signal.SIGKILL)
+        kill(self.pids()[name], signal.SIGKILL)
 
     def stop(self, seconds: float = 10) -> int:
         if self.process.poll() is None:

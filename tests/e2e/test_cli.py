@@ -1,9 +1,9 @@
 """The command line as a newcomer and a script meet it: no service running, everything started for the call."""
 
 import json
-import os
 import subprocess
 import sys
+from os import environ  # noqa: TID251 (children inherit our environment)
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ def copilot(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "COLUMNS": "160"},
+        env={**environ, "COLUMNS": "160"},
     )
 
 

@@ -1,12 +1,12 @@
 """Every command of the README, run as it stands there against a copilot that was started as it says."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from os import environ  # noqa: TID251 (children inherit our environment)
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def test_a_command_of_the_readme_works(command: str, started: tuple[str, Path]) 
     done = subprocess.run(
         argv(command, url),
         cwd=ROOT,
-        env={**os.environ, "COPILOT_DATA": str(data), "COLUMNS": "160"},
+        env={**environ, "COPILOT_DATA": str(data), "COLUMNS": "160"},
         capture_output=True,
         text=True,
         timeout=400,

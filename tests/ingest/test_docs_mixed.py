@@ -13,7 +13,7 @@ def test_every_public_document_ends_in_its_expected_class(shared_data: Path) -> 
 
 def test_the_suite_counts_what_fails(tmp_path: Path) -> None:
     (tmp_path / "MANIFEST.tsv").write_text(
-        "file\texpected\ngood.md\tPARSE\nwrong.md\tOCR\nempty.txt\tEMPTY\ngone.pdf\tPARSE\ngood.gold\tGOLD of something\n",
+        "file\texpected\ngood.md\tPARSE\nwrong.md\tOCR\nempty.txt\tEMPTY\ngone.pdf\tPARSE\ngood.gold\tGOLD text\n",
         encoding="utf-8",
     )
     (tmp_path / "good.md").write_text("# 标题\n\n正文\n", encoding="utf-8")

@@ -59,7 +59,9 @@ async def test_a_lost_epoch_note_costs_a_repetition_and_no_duplicate(tmp_path: P
 async def test_rarer_terms_weigh_more(tmp_path: Path) -> None:
     async with product(tmp_path) as services:
         for number in range(6):
-            await take_in(services, "shop", f"{number}.md", f"店铺 {number} 的佣金说明。" + ("含清关。" if number == 3 else ""))
+            await take_in(
+                services, "shop", f"{number}.md", f"店铺 {number} 的佣金说明。" + ("含清关。" if number == 3 else "")
+            )
         kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
         await services.parts.lexical.at_epoch(kb)
         rarity = services.parts.lexical.rarity([kb])

@@ -84,10 +84,9 @@ def test_without_any_heading_style_bold_and_numbered_lines_head_sections() -> No
 def test_merged_and_nested_cells_of_a_table() -> None:
     document = docx.Document()
     table = document.add_table(rows=4, cols=3)
-    for (row, column), text in {
-        **{(0, 0): "商品", (0, 1): "价格", (1, 1): "国内", (1, 2): "海外"},
-        **{(2, 0): "耳机", (2, 1): "1", (2, 2): "2", (3, 1): "3", (3, 2): "4"},
-    }.items():
+    texts = {(0, 0): "商品", (0, 1): "价格", (1, 1): "国内", (1, 2): "海外", (2, 0): "耳机"}
+    texts |= {(2, 1): "1", (2, 2): "2", (3, 1): "3", (3, 2): "4"}
+    for (row, column), text in texts.items():
         table.cell(row, column).text = text
     table.cell(0, 0).merge(table.cell(1, 0))
     table.cell(0, 1).merge(table.cell(0, 2))
@@ -103,14 +102,17 @@ def test_insertions_controls_text_boxes_and_formulas_are_read_and_deletions_are_
     document = docx.Document()
     w = nsdecls("w")
     m = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
-    for xml in (
-        f"<w:p {w}><w:r><w:t>原文</w:t></w:r><w:ins><w:r><w:t>插入</w:t></w:r></w:ins>"
-        f"<w:del><w:r><w:delText>删除</w:delText></w:r></w:del><w:r><w:rPr><w:vanish/></w:rPr><w:t>隐藏</w:t></w:r></w:p>",
-        f"<w:sdt {w}><w:sdtContent><w:p><w:r><w:t>控件里</w:t></w:r></w:p></w:sdtContent></w:sdt>",
+    changed = (
+        f"<w:p {w}><w:r><w:t>原文</w:t></w:r><w:ins><w:r><w:t>插入</w:t></w:r></w:ins><w:del><w:r><w:delText>删除</w:delText>"
+        "</w:r></w:del><w:r><w:rPr><w:vanish/></w:rPr><w:t>隐藏</w:t></w:r></w:p>"
+    )
+    control = f"<w:sdt {w}><w:sdtContent><w:p><w:r><w:t>控件里</w:t></w:r></w:p></w:sdtContent></w:sdt>"
+    box = (
         f"<w:p {w}><w:r><w:pict><v:shape xmlns:v='urn:schemas-microsoft-com:vml'><v:textbox><w:txbxContent><w:p><w:r>"
-        f"<w:t>文本框</w:t></w:r></w:p></w:txbxContent></v:textbox></v:shape></w:pict></w:r></w:p>",
-        f"<w:p {w} {m}><m:oMath><m:r><m:t>a=b</m:t></m:r></m:oMath></w:p>",
-    ):
+        "<w:t>文本框</w:t></w:r></w:p></w:txbxContent></v:textbox></v:shape></w:pict></w:r></w:p>"
+    )
+    formula = f"<w:p {w} {m}><m:oMath><m:r><m:t>a=b</m:t></m:r></m:oMath></w:p>"
+    for xml in (changed, control, box, formula):
         document.element.body.insert(len(document.element.body) - 1, parse_xml(xml))
     assert outline(blocks(saved(document), "a.docx")) == ["原文插入", "控件里", "文本框", "a=b"]
 
@@ -122,8 +124,8 @@ def test_numbered_clauses_keep_the_numbers_word_shows() -> None:
         0,
         parse_xml(
             f'<w:abstractNum {nsdecls("w")} w:abstractNumId="77"><w:lvl w:ilvl="0"><w:start w:val="1"/>'
-            '<w:numFmt w:val="chineseCounting"/><w:lvlText w:val="第%1条"/></w:lvl><w:lvl w:ilvl="1"><w:start w:val="1"/>'
-            '<w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl></w:abstractNum>'
+            '<w:numFmt w:val="chineseCounting"/><w:lvlText w:val="第%1条"/></w:lvl>'
+            '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl></w:abstractNum>'
         ),
     )
     numbering.append(parse_xml(f'<w:num {nsdecls("w")} w:numId="77"><w:abstractNumId w:val="77"/></w:num>'))
@@ -229,7 +231,7 @@ def test_slides_of_1997_keep_their_order_and_titles() -> None:
 def test_rtf_of_chinese_word_mixes_code_pages_unicode_and_hidden_groups() -> None:
     rtf = (
         rb"{\rtf1\ansi\ansicpg936\uc2{\fonttbl{\f0\fcharset134 SimSun;}{\f1\fcharset0 Arial;}}{\info{\title x}}"
-        rb"{\*\generator y}\f0 \'cd\'cb\'bb\'f5\u-26197\'d5\'fe\u31574\'b2\'df\f1  caf\'e9{\v hidden}\tab 7\'b0\par "
+        rb"{\*\generator y}\f0 \'cd\'cb\'bb\'f5\u25919\'d5\'fe\u31574\'b2\'df\f1  caf\'e9{\v hidden}\tab 7\'b0\par "
         rb"\trowd\intbl A\cell B\cell\row\intbl 1\cell 2\cell\row\pard \{end\}\par}"
     )
     assert outline(blocks(rtf, "a.rtf")) == ["退货政策 café 7°", "[A | B] 1", "{end}"]
