@@ -13,6 +13,7 @@ from app.api.dependencies import Chatter, TheRunning, TheServices
 from app.chat.events import Done, Event, Failed, Sources, name_of, payload_of
 from app.chat.running import RunningTurns
 from app.chat.service import Ask
+from app.errors import problem
 from knowledge.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -101,7 +102,7 @@ async def _whole(running: RunningTurns, tenant: str, turn_id: str) -> Response:
                 case Done():
                     return JSONResponse({**payload_of(event), "passages": list(passages)})
                 case Failed():
-                    return JSONResponse(payload_of(event), 502, media_type="application/problem+json")
+                    return problem(502, event.code, event.message, params={"turn_id": event.turn_id})
     raise AssertionError("a stream ends in done or failed")
 
 

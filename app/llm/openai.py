@@ -35,9 +35,6 @@ FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
 GRACE_S = 2.0  # for usage and [DONE] after finish_reason; some servers send neither and stay connected
-# Pieces closer together than this come out as one: no eye sees the difference, and everything from here to the
-# reader's socket is done once for them.
-GATHER_S = 0.03
 DRAIN_S = 0.1  # for the end of the body after [DONE], so that the connection can be used again
 
 log = logging.getLogger(__name__)
@@ -48,7 +45,6 @@ class OpenAIChatModel:
 
     Timeouts are in seconds. ``first_token_timeout`` runs from the call to the first text or reasoning, retries
     included; ``between_tokens_timeout`` from one to the next. Comments that keep the connection alive extend neither.
-    Text that follows within ``gather`` seconds comes out as one delta; the first is never held back.
     Rate limits, failures of the server and of the connection are retried ``max_retries`` times as long as nothing
     was yielded and the wait fits into ``first_token_timeout``; timeouts are not retried.
 
@@ -66,7 +62,6 @@ class OpenAIChatModel:
         first_token_timeout: float = 60.0,
         between_tokens_timeout: float = 30.0,
         max_retries: int = 2,
-        gather: float = GATHER_S,
     ) -> None:
         self._model = model
         self._key = api_key.strip()
@@ -75,7 +70,6 @@ class OpenAIChatModel:
         self._first_token_timeout = first_token_timeout
         self._between_tokens_timeout = between_tokens_timeout
         self._max_retries = max_retries
-        self._gather_s = gather
         self._dialect = Dialect()
         timeout = httpx2.Timeout(None, connect=connect_timeout, pool=connect_timeout)
         self._client = openai.AsyncOpenAI(
@@ -133,9 +127,7 @@ class OpenAIChatModel:
                         deltas = reader.feed(data)
                         for delta in deltas:
                             yield delta
-                        if deltas and not reader.finished:
-                            await asyncio.sleep(self._gather_s)
-                        # Only now: what our own reader takes is not the model's time.
+                        # After the yields: what our own reader takes is not the model's time.
                         patience.extend(heard=bool(deltas), finished=reader.finished)
                     await _drain(chunks)
         except ModelError:

@@ -95,27 +95,28 @@ class StreamingReport:
     def table(self) -> Table:
         setup = self.settings
         answer = f"{setup['tokens']} tokens at {setup['rate']:g}/s, the first after {setup['first_token_ms']:g} ms"
-        table = Table(
-            title=f"Streaming, {answer}",
-            caption="first token: ms, p50/p95/p99 · added: over the model alone, p50/p95\n"
-            "CPU: ms of the server process per token · ratio: tokens per core, ours over baseline",
-            box=SIMPLE,
+        lost = [
+            f"left out of {row.server} at {row.concurrency}: {count} × {why}"
+            for row in self.rows
+            for why, count in row.failed.items()
+        ]
+        explained = (
+            "first token: ms, p50/p95/p99 · added: p50/p95 over the model alone",
+            "CPU: ms of the server's process per token · ratio: tokens per core, ours to plain",
         )
-        table.add_column("chats", justify="right", no_wrap=True)
-        table.add_column("server", no_wrap=True)
-        for heading in ("streams", "first token", "added", "tokens/s", "CPU", "ratio"):
-            table.add_column(heading, justify="right", no_wrap=True)
+        table = Table(title=f"Streaming, {answer}", caption="\n".join((*explained, *lost)), box=SIMPLE, padding=0)
+        for heading in ("chats", "server", "streams", "first token", "added", "tokens/s", "CPU", "ratio"):
+            table.add_column(heading, justify="left" if heading == "server" else "right", no_wrap=True)
         for row, after in zip(self.rows, (*self.rows[1:], None), strict=True):
             table.add_row(*self._cells(row), end_section=after is not None and after.concurrency != row.concurrency)
         return table
 
     def _cells(self, row: Measured) -> list[str]:
         ratio = self.tokens_per_core_ratio(row.concurrency) if row.server == "copilot" else None
-        lost = "".join(f"\n{count} {why}" for why, count in row.failed.items())
         return [
             f"{row.concurrency}",
             row.server,
-            f"{row.streams}{lost}",
+            f"{row.streams}",
             f"{row.ttft_p50_ms:.0f}/{row.ttft_p95_ms:.0f}/{row.ttft_p99_ms:.0f}",
             "" if row.server == "model" else f"{row.added_p50_ms:+.0f}/{row.added_p95_ms:+.0f}",
             f"{row.tokens_per_s:,.0f}",

@@ -25,7 +25,7 @@ def load_delimited(source: Source) -> Draft:
         rows = _rows(text, declared or _delimiter(text))
         if all(len(row.cells) < 2 for row in rows):
             return Draft(blocks=plain_blocks(text))
-        return Draft(blocks=blocks_of(Grid(rows)))
+        return Draft(blocks=blocks_of(Grid(rows, title_level=1)))
 
 
 def _rows(text: str, delimiter: str) -> list[Row]:

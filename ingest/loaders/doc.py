@@ -13,7 +13,7 @@ import olefile
 
 from ingest.blocks import Block, Text
 from ingest.encoding import decode
-from ingest.loaders.flow import with_headings
+from ingest.loaders.flow import titled, with_headings
 from ingest.loaders.grid import blocks_of, grid_of
 from ingest.loaders.source import Draft, Source, corrupt, encrypted, parsing
 
@@ -43,7 +43,8 @@ def load_doc(source: Source) -> Draft:
             with container.openstream(name) as stream:
                 text = _text(main, stream.read())
         text = _without_fields(text)
-        return Draft(blocks=_blocks(text), pictures=text.count("\x01") + text.count("\x08"))
+        blocks, title = titled(_blocks(text))
+        return Draft(blocks=blocks, title=title, pictures=text.count("\x01") + text.count("\x08"))
 
 
 def _text(main: bytes, table: bytes) -> str:

@@ -13,7 +13,7 @@ from ingest.blocks import Block, Heading, Text
 from ingest.clean import clean_line
 from ingest.loaders.archive import Archive, related
 from ingest.loaders.docx_styles import Numbering, Style, Styles, attribute, child_value, list_reference
-from ingest.loaders.flow import numbered_headings
+from ingest.loaders.flow import numbered_headings, titled
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, parsing
 
@@ -75,8 +75,8 @@ class _Reader:
 
     def draft(self) -> Draft:
         self._end_list()
-        blocks = numbered_headings(self._blocks, self._bold)
-        draft = Draft(blocks=blocks, title=self._title, pictures=self._pictures)
+        blocks, title = titled(numbered_headings(self._blocks, self._bold))
+        draft = Draft(blocks=blocks, title=self._title or title, pictures=self._pictures)
         draft.title = draft.title or draft.leading_title()
         return draft
 
@@ -223,7 +223,7 @@ class _Reader:
                 self._cell(cell, number, cells, open_merges, merges)
             read.append(Row(number, cells))
         merges.extend(open_merges.values())
-        return Grid(read, merges, header_rows=header if 0 < header < len(rows) else None, heading_level=6)
+        return Grid(read, merges, header_rows=header if 0 < header < len(rows) else None)
 
     def _cell(
         self, cell: etree._Element, number: int, cells: list[str], open_merges: dict[int, Merge], merges: list[Merge]

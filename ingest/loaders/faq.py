@@ -1,10 +1,10 @@
-"""Recognising questions and answers by what their columns or keys are called."""
+"""Recognising questions and answers: by what their columns or keys are called, or by 问： and 答： before them."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ingest.blocks import Faq, Text
+from ingest.blocks import Block, Faq, Text
 
 
 def _words(text: str) -> frozenset[str]:
@@ -31,6 +31,9 @@ _UNINFORMATIVE = _words("""
     序号 编号 no id index # 状态 status 创建时间 更新时间 创建人 更新人 createdat updatedat
 """)
 _REMARK = re.compile(r"[（(\[【].*$|[\s:：*＊_\-.]|\d+$", re.DOTALL)
+_ASKED = re.compile(r"\s*(?:Q\s*\d{0,3}\s*[:：]|(?:问|提问|问题)\s*\d{0,3}\s*[:：、.．])\s*(\S.*)", re.IGNORECASE)
+_ANSWERED = re.compile(r"\s*(?:A\s*\d{0,3}\s*[:：]|(?:答|回答|答案)\s*\d{0,3}\s*[:：、.．])\s*(.*)", re.IGNORECASE)
+_FEWEST_PAIRS = 2  # a single 问： may be anything
 _MOST_OTHER_COLUMNS = 3  # more, and it is a table that also has a question in it
 
 
@@ -68,6 +71,55 @@ def faq_columns(names: Sequence[str]) -> FaqColumns | None:
         if at != answer and at not in asked and key and key not in _UNINFORMATIVE
     ]
     return FaqColumns(tuple(asked), answer, tuple(others)) if len(others) <= _MOST_OTHER_COLUMNS else None
+
+
+def pair_up(blocks: list[Block]) -> list[Block]:
+    """Lines that begin with 问： and 答： (Q: and A:) as questions with their answers, where there are several.
+
+    An answer lasts until the next question or anything that is not text. Blocks with pages keep them and are left.
+    """
+    paired: list[Block] = []
+    pair: _Pair | None = None
+    for block in blocks:
+        if not isinstance(block, Text) or block.page is not None or block.text.startswith("```"):
+            paired += pair.blocks() if pair else []
+            paired.append(block)
+            pair = None
+            continue
+        before: list[str] = []
+        for line in block.text.split("\n"):
+            if asked := _ASKED.fullmatch(line):
+                paired += pair.blocks() if pair else [Text("\n".join(before))] if before else []
+                pair = _Pair([asked[1]])
+            elif pair is None:
+                before.append(line)
+            else:
+                pair.take(line)
+        if pair is None:
+            paired.append(block)
+    paired += pair.blocks() if pair else []
+    return paired if sum(isinstance(block, Faq) for block in paired) >= _FEWEST_PAIRS else blocks
+
+
+@dataclass(slots=True)
+class _Pair:
+    """A question while its answer is gathered."""
+
+    question: list[str]
+    answer: list[str] = field(default_factory=list)
+    answered: bool = False
+
+    def take(self, line: str) -> None:
+        answered = None if self.answered else _ANSWERED.fullmatch(line)
+        if answered is not None:
+            self.answered = True
+            self.answer.append(answered[1])
+        else:
+            (self.answer if self.answered else self.question).append(line)
+
+    def blocks(self) -> list[Block]:
+        question, answer = "\n".join(self.question), "\n".join(self.answer).strip()
+        return [Faq(question, answer) if answer else Text(question)]
 
 
 def _key(name: str) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Container, Iterable
 from ingest.blocks import Block, Heading, Text
 
 _WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\u3000-\u303f\u201c\u201d\u2018\u2019\u2026\u2014"
-_ENDS_WIDE = re.compile(f"[{_WIDE}]$")
-_STARTS_WIDE = re.compile(f"[{_WIDE}]")
+_WIDE_MARK = re.compile(f"[{_WIDE}]")
 _HYPHENATED = re.compile(r"[a-zà-ÿ]-$")
 BULLET = re.compile(
-    r"\s*([-*+•·●○■□◆◇▪▶➢➤✓✔]|[（(]?(\d{1,3}|[a-zA-Z])[.)、）]|[（(][一二三四五六七八九十]+[）)]|[①-⑳])\s*\S"
+    r"\s*([-*+•·●○■□◆◇▪▶➢➤✓✔]|[（(]?(\d{1,3}|[a-zA-Z])([)、）]|\.(?!\d))|[（(][一二三四五六七八九十]+[）)]|[①-⑳])\s*\S"
 )
 
 _LONGEST_BOLD = 60  # characters of a bold line that is taken for a heading
@@ -24,18 +23,17 @@ _DECIMAL = re.compile(r"(\d{1,2}(?:\.\d{1,2}){1,4})[.、．]?\s*[^\d\s.%]")
 
 def join_lines(lines: Iterable[str]) -> str:
     """Wrapped lines as one: nothing between Chinese characters, a blank between words, hyphenated words whole."""
-    joined = ""
-    for line in lines:
-        line = line.strip()  # noqa: PLW2901 - the wrapped line is what is meant
-        if not joined or not line:
-            joined += line
-        elif _HYPHENATED.search(joined) and line[0].islower():
-            joined = joined[:-1] + line
-        elif _ENDS_WIDE.search(joined) and _STARTS_WIDE.match(line):
-            joined += line
-        else:
-            joined = f"{joined} {line}"
-    return joined
+    parts: list[str] = []
+    for line in map(str.strip, lines):
+        if not line:
+            continue
+        last = parts[-1] if parts else ""
+        if _HYPHENATED.search(last[-2:]) and line[0].islower():
+            parts[-1] = last[:-1]
+        elif last and not (_WIDE_MARK.match(last[-1]) and _WIDE_MARK.match(line)):
+            parts.append(" ")
+        parts.append(line)
+    return "".join(parts)
 
 
 def heading_level(line: str) -> int | None:
@@ -73,6 +71,18 @@ def numbered_headings(blocks: list[Block], bold: Container[int] = ()) -> list[Bl
     if any(isinstance(block, Heading) for block in blocks):
         return blocks
     return [_as_heading(block, is_bold=at in bold) for at, block in enumerate(blocks)]
+
+
+def titled(blocks: list[Block]) -> tuple[list[Block], str | None]:
+    """The first line as the document's heading and title, where it is short and numbered headings follow it."""
+    first = blocks[0] if blocks else None
+    follows = any(isinstance(block, Heading) and block.level > 1 for block in blocks)
+    if not isinstance(first, Text) or not follows or "\n" in first.text.strip():
+        return blocks, None
+    title = first.text.strip()
+    if len(title) > _SHORT or _NO_HEADING.search(title) or BULLET.match(title):
+        return blocks, None
+    return [Heading(1, title, page=first.page), *blocks[1:]], title
 
 
 def _as_heading(block: Block, *, is_bold: bool) -> Block:

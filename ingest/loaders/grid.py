@@ -16,7 +16,7 @@ _REMARK = re.compile(r"(注|备注|说明|提示|备註|註|※|\*|notes?\b|sour
 _LONGEST_NAME = 60  # characters of a column's name or a table's title, on average and alone
 _DEEPEST_HEADER = 3
 _TITLE_ROWS = 8  # rows above a header that may be titles and remarks
-_LONGEST_KEY_VALUE = 40  # rows of a two-column form
+_LONGEST_FORM = 15  # rows of a two-column form
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Grid:
     sheet: str | None = None
     page: int | None = None
     header_rows: int | None = None  # where the format itself says so
-    heading_level: int = 2
+    title_level: int | None = None  # of the heading that a title above a table becomes; None leaves it text
 
 
 def grid_of(rows: Iterable[Sequence[str]], *, page: int | None = None, header_rows: int | None = None) -> Grid:
@@ -102,9 +102,10 @@ class _Part:
         return found
 
     def _title(self, title: str, grid: Grid) -> Block:
-        if len(title) > _LONGEST_NAME or "\n" in title or title.endswith(("。", ".", "；", ";")):
+        is_sentence = len(title) > _LONGEST_NAME or "\n" in title or title.endswith(("。", ".", "；", ";"))
+        if grid.title_level is None or is_sentence:
             return Text(title, page=grid.page)
-        return Heading(grid.heading_level, title, page=grid.page)
+        return Heading(grid.title_level, title, page=grid.page)
 
     def _body(self, grid: Grid) -> list[Block]:
         if not self.rows:
@@ -208,7 +209,7 @@ def _split_titles(rows: list[Row], grid: Grid, columns: tuple[int, ...]) -> tupl
         return [], rows
     wide = max(2, (len(columns) + 1) // 2)
     header = next((at for at, row in enumerate(rows[:_TITLE_ROWS]) if len(_spread(row, grid)) >= wide), 0)
-    if header and not _could_be_header(rows[header], grid):
+    if header and not _could_be_header(rows[header], rows[header + 1] if header + 1 < len(rows) else None):
         header = next((at for at, row in enumerate(rows[:header]) if len(_spread(row, grid)) > 1), header)
     titles = ["  ".join(clean(rows[at].cells[column]) for column in rows[at].filled) for at in range(header)]
     return titles, rows[header:]
@@ -236,7 +237,7 @@ def _split_remarks(rows: list[Row], columns: tuple[int, ...]) -> tuple[list[Row]
 
 
 def _header_depth(rows: list[Row], grid: Grid, columns: tuple[int, ...]) -> int:
-    if len(rows) < 2 or not _could_be_header(rows[0], grid) or _is_form(rows, columns):
+    if len(rows) < 2 or not _could_be_header(rows[0], rows[1]) or _is_form(rows, columns):
         return 0
     depth = 1
     while depth < min(_DEEPEST_HEADER, len(rows) - 1) and _goes_on(rows[depth - 1], rows[depth], grid):
@@ -244,16 +245,21 @@ def _header_depth(rows: list[Row], grid: Grid, columns: tuple[int, ...]) -> int:
     return depth
 
 
-def _could_be_header(row: Row, grid: Grid) -> bool:
-    """Names, not figures: short texts, several of them, not the same one again and again."""
+def _could_be_header(row: Row, below: Row | None) -> bool:
+    """Names, not figures: short texts, several of them, not the same one again and again.
+
+    Years and dates may be names of columns, if a text leads them and no dates stand below them.
+    """
     cells = [row.cells[at] for at in row.filled]
-    if len(cells) < 2 or len(_spread(row, grid)) * 2 < len(row.cells) - row.cells.count(""):
+    if len(cells) < 2 or sum(map(len, cells)) > _LONGEST_NAME * len(cells) or len(set(cells)) * 2 <= len(cells):
         return False
-    if any(is_number(cell) and not _YEAR.fullmatch(cell) for cell in cells):
+    figures = [at for at in row.filled if is_number(row.cells[at])]
+    if not figures:
+        return True
+    dated = all(_YEAR.fullmatch(row.cells[at]) or _DATE.fullmatch(row.cells[at]) for at in figures)
+    if not dated or len(figures) < 2:
         return False
-    if all(_YEAR.fullmatch(cell) for cell in cells) and len(cells) < 3:
-        return False
-    return sum(map(len, cells)) <= _LONGEST_NAME * len(cells) and len(set(cells)) * 2 > len(cells)
+    return below is not None and not any(_DATE.fullmatch(below.cells[at]) for at in figures)
 
 
 def _goes_on(above: Row, below: Row, grid: Grid) -> bool:
@@ -287,7 +293,7 @@ def _names(rows: list[Row], grid: Grid, columns: tuple[int, ...]) -> tuple[str, 
 
 def _is_form(rows: list[Row], columns: tuple[int, ...]) -> bool:
     """Two columns of label and value, one pair a line, rather than a table of two columns."""
-    if len(columns) != 2 or len(rows) > _LONGEST_KEY_VALUE:
+    if len(columns) != 2 or len(rows) > _LONGEST_FORM:
         return False
     labels, values = ([row.cells[at] for row in rows] for at in columns)
     if sum(label.endswith(("：", ":")) for label in labels) * 2 > len(labels):
@@ -295,7 +301,7 @@ def _is_form(rows: list[Row], columns: tuple[int, ...]) -> bool:
     if any(map(is_number, labels)) or len(set(labels)) < len(labels) or len(rows) < 3:
         return False
     numbers = sum(map(is_number, values[1:]))
-    return 0 < numbers < len(values) - 1 and not is_number(values[0])
+    return 0 < numbers <= len(values) // 2 and not is_number(values[0])
 
 
 def _pair(row: Row) -> str:

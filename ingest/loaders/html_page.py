@@ -219,7 +219,7 @@ class _Page:
             )
             header += is_header and header == number - 1
             read.append(Row(number, cells))
-        return Grid(read, merges, header_rows=header or None, heading_level=6)
+        return Grid(read, merges, header_rows=header or None)
 
 
 def _is_layout(table: LexborNode, rows: list[LexborNode]) -> bool:

@@ -7,7 +7,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from ingest.blocks import Block, Heading, Text
 from ingest.loaders.archive import Archive
 from ingest.loaders.docx_styles import attribute
-from ingest.loaders.flow import numbered_headings
+from ingest.loaders.flow import numbered_headings, titled
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, encrypted, parsing
 from ingest.loaders.workbook import MAX_COLUMNS, CellBudget, Sheet, draft_of
@@ -34,12 +34,17 @@ def load_opendocument(source: Source) -> Draft:
         else:
             reader = _Reader()
             reader.read(content)
-            draft = Draft(blocks=numbered_headings(reader.blocks), title=reader.title)
+            blocks, title = titled([block for block in numbered_headings(reader.blocks) if _says_something(block)])
+            draft = Draft(blocks=blocks, title=reader.title or title)
             draft.title = draft.title or draft.leading_title()
         draft.pictures = sum(1 for name in archive.names if name.startswith("Pictures/") and not name.endswith("/"))
         if repaired:
             draft.notes.append("The file is damaged; parts of it may be missing.")
         return draft
+
+
+def _says_something(block: Block) -> bool:
+    return not isinstance(block, Text) or bool(block.text.strip())
 
 
 class _Reader:
@@ -107,7 +112,7 @@ def _text(element: etree._Element) -> str:
 def _grid(table: etree._Element) -> Grid:
     rows, merges = _rows(table, CellBudget())
     headers = sum(1 for _ in table.iterfind("{*}table-header-rows/{*}table-row"))
-    return Grid(rows, merges, header_rows=headers if 0 < headers < len(rows) else None, heading_level=6)
+    return Grid(rows, merges, header_rows=headers if 0 < headers < len(rows) else None)
 
 
 def _hides(style: etree._Element) -> bool:

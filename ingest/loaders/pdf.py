@@ -9,7 +9,7 @@ import pypdfium2 as pdfium
 
 from ingest.blocks import Block, Heading
 from ingest.clean import clean
-from ingest.loaders.pdf_layout import Layout
+from ingest.loaders.pdf_layout import Layout, font_sizes
 from ingest.loaders.pdf_lines import Line, has_rules, page_lines
 from ingest.loaders.pdf_rescue import rescued
 from ingest.loaders.pdf_tables import FoundTable, find_tables
@@ -86,7 +86,8 @@ def _read_page(document: pdfium.PdfDocument, index: int) -> _Page:
 
 
 def _blocks(pages: list[_Page], tables: dict[int, list[FoundTable]]) -> list[Block]:
-    running = _running_heads(pages)
+    body, _ = font_sizes([line for page in pages for line in page.lines])
+    running = _running_heads(pages, 1.1 * body)
     for page in pages:
         page.lines = [line for line in page.lines if not _is_furniture(line, page, running, len(pages))]
     layout = Layout([line for page in pages for line in page.lines])
@@ -95,11 +96,15 @@ def _blocks(pages: list[_Page], tables: dict[int, list[FoundTable]]) -> list[Blo
     return layout.blocks()
 
 
-def _running_heads(pages: list[_Page]) -> set[tuple[bool, str]]:
-    """Lines that stand in the margin of a third of the pages (three at least), but for their numbers."""
+def _running_heads(pages: list[_Page], largest: float) -> set[tuple[bool, str]]:
+    """Lines that stand in the margin of a third of the pages (three at least), but for their numbers.
+
+    Those larger than the text are headings: 第一节 and 第二节 differ by no more than their numbers, too.
+    """
     seen: Counter[tuple[bool, str]] = Counter()
     for page in pages:
-        seen.update({key for line in page.lines if (key := _margin_key(line, page)) is not None})
+        small = (line for line in page.lines if line.size <= largest)
+        seen.update({key for line in small if (key := _margin_key(line, page)) is not None})
     return {key for key, times in seen.items() if times >= max(3, len(pages) / 3)}
 
 

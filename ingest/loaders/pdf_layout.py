@@ -25,7 +25,7 @@ class Layout:
     """Learns the body's size from all lines, then takes page after page."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        self._body, self._levels = _sizes(lines)
+        self._body, self._levels = font_sizes(lines)
         self._bold_is_rare = sum(line.bold for line in lines) < 0.4 * len(lines)
         self._blocks: list[Block] = []
         self._open: list[Line] = []  # the paragraph being gathered
@@ -111,11 +111,11 @@ class Layout:
         if previous is None or line.page != last.page or line.bottom > last.bottom + line.size:
             # a new page or column: only an unfinished sentence goes on
             full = _is_full(last, line, self._edges[-1])
-            return full and not _ENDS_SENTENCE.search(last.text) and not line.text[:1].isupper()
+            return full and not _ENDS_SENTENCE.search(last.text[-1:]) and not line.text[:1].isupper()
         if last.bottom - line.bottom > _GAP * max(self._distance, line.size):
             return False
         indented = line.left > last.left + 0.8 * line.size and len(self._open) > 1
-        return not (indented and _ENDS_SENTENCE.search(last.text) and not BULLET.match(self._open[0].text))
+        return not (indented and _ENDS_SENTENCE.search(last.text[-1:]) and not BULLET.match(self._open[0].text))
 
     def _close(self) -> None:
         """End the paragraph: full lines are joined to the next, others stay lines."""
@@ -129,13 +129,22 @@ class Layout:
                 lines.append([])
         text = "\n".join(filter(None, (clean(join_lines(parts)) for parts in lines)))
         if text:
-            self._blocks.append(Text(text, page=self._open[0].page))
+            self._append(Text(text, page=self._open[0].page))
         self._open, self._edges = [], []
+
+    def _append(self, block: Text) -> None:
+        """Add a paragraph; an item of a list joins the items before it."""
+        last = self._blocks[-1] if self._blocks else None
+        is_item = isinstance(last, Text) and BULLET.match(last.text) and BULLET.match(block.text)
+        if is_item and isinstance(last, Text) and last.page == block.page:
+            self._blocks[-1] = Text(f"{last.text}\n{block.text}", page=last.page)
+        else:
+            self._blocks.append(block)
 
 
 def _may_be_heading(line: Line) -> bool:
     upright = line.top - line.bottom > 3 * line.size  # a stamp up the margin
-    if len(line.text) > _LONGEST_HEADING or _NO_HEADING.search(line.text) or line.is_sparse or upright:
+    if len(line.text) > _LONGEST_HEADING or _NO_HEADING.search(line.text[-2:]) or line.is_sparse or upright:
         return False
     return any(char.isalpha() for char in line.text)
 
@@ -158,7 +167,7 @@ def _edge(lines: Sequence[Line], index: int) -> float:
     return max(other.right for other in around if abs(other.left - line.left) < 3 * line.size)
 
 
-def _sizes(lines: Sequence[Line]) -> tuple[float, dict[float, int]]:
+def font_sizes(lines: Sequence[Line]) -> tuple[float, dict[float, int]]:
     """The size most letters have, and the larger ones as heading levels (1 the largest)."""
     letters: Counter[float] = Counter()
     for line in lines:

@@ -1,13 +1,13 @@
 """Plain text: paragraphs, numbered headings, underlined headings; hard-wrapped lines joined."""
 
 import re
-import statistics
+from itertools import pairwise
 from textwrap import dedent
 
 from ingest.blocks import Block, Heading
 from ingest.clean import clean
 from ingest.encoding import decode
-from ingest.loaders.flow import BULLET, join_lines, with_headings
+from ingest.loaders.flow import BULLET, join_lines, titled, with_headings
 from ingest.loaders.source import Draft, Source, parsing
 
 _EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n)+")
@@ -19,7 +19,8 @@ def load_plain(source: Source) -> Draft:
     """Paragraphs are separated by empty lines; where there are none every line stays a line."""
     with parsing("text"):
         decoded = decode(source.data)
-        draft = Draft(blocks=plain_blocks(decoded.text))
+        blocks, title = titled(plain_blocks(decoded.text))
+        draft = Draft(blocks=blocks, title=title)
         if "\ufffd" in decoded.text:
             draft.notes.append(f"Some characters could not be read as {decoded.encoding}.")
         return draft
@@ -43,8 +44,17 @@ def plain_blocks(text: str) -> list[Block]:
 
 
 def _is_wrapped(lines: list[str]) -> bool:
-    """Whether line ends are only where the paper ended: all lines but the last nearly equally long, none a list."""
+    """Whether line ends are only where the paper ended: after none of them would the next word have fitted."""
     if len(lines) < 3 or any(BULLET.match(line) or line.startswith((" ", "\t")) for line in lines):
         return False
-    widths = [len(line) + sum(char > "\u2e80" for char in line) for line in lines]
-    return max(widths) in _WRAP and statistics.median(widths[:-1]) >= max(widths) - 12 and widths[-1] <= max(widths)
+    limit = max(map(_width, lines))
+    return limit in _WRAP and all(_width(line) + _room(after) > limit for line, after in pairwise(lines))
+
+
+def _width(text: str) -> int:
+    return len(text) + sum(char > "\u2e80" for char in text)
+
+
+def _room(text: str) -> int:
+    """What the first word of a line would have taken at the end of the one before, its blank included."""
+    return 3 if text[0] > "\u2e80" else len(text.split(" ", 1)[0]) + 1

@@ -181,7 +181,7 @@ def _grid(table: etree._Element, page: int) -> Grid:
         rows.append(Row(number, cells))
     first = attribute(table.find("{*}tblPr"), "firstRow") in ("1", "true")
     header = 1 if first and not any(merge.top == 1 for merge in merges) and len(rows) > 1 else None
-    return Grid(rows, merges, page=page, header_rows=header, heading_level=6)
+    return Grid(rows, merges, page=page, header_rows=header)
 
 
 def _span(cell: etree._Element, name: str) -> int:

@@ -14,6 +14,7 @@ from ingest.loaders.delimited import load_delimited
 from ingest.loaders.doc import load_doc
 from ingest.loaders.docx import load_docx
 from ingest.loaders.eml import load_eml
+from ingest.loaders.faq import pair_up
 from ingest.loaders.html_page import load_html
 from ingest.loaders.json_records import load_json
 from ingest.loaders.markdown import load_markdown
@@ -90,6 +91,7 @@ def load_bytes(data: bytes, *, name: str, attached: bool = False) -> LoadedDocum
         )
     draft = loader(Source(data, name, media_type))
     blocks = [cleaned for block in draft.blocks if (cleaned := _cleaned(block)) is not None]
+    blocks = pair_up(blocks)
     if draft.attachments:
         blocks += _attached_blocks(draft, read=not attached)
     _require_text(blocks, draft)

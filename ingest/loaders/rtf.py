@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ingest.blocks import Block, Heading, Text
+from ingest.loaders.flow import titled
 from ingest.loaders.grid import blocks_of, grid_of
 from ingest.loaders.plain import plain_blocks
 from ingest.loaders.source import Draft, Source, corrupt, parsing
@@ -30,7 +31,8 @@ def load_rtf(source: Source) -> Draft:
         reader.read(source.data.lstrip())
         if not reader.closed and not reader.blocks:
             raise corrupt("RTF")
-        return Draft(blocks=reader.blocks, pictures=reader.pictures)
+        blocks, title = titled(reader.blocks)
+        return Draft(blocks=blocks, title=title, pictures=reader.pictures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def draft_of(sheets: list[Sheet]) -> Draft:
     for sheet in sheets:
         if sheet.hidden:
             continue
-        blocks = blocks_of(Grid(sheet.rows, sheet.merges, sheet=sheet.name))
+        blocks = blocks_of(Grid(sheet.rows, sheet.merges, sheet=sheet.name, title_level=2))
         draft.blocks.extend(_headed(sheet.name, blocks, alone=len(sheets) == 1))
     return draft
 

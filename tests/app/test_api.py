@@ -9,8 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from app.chat import prompts
+from app.chat.answerers import Answerer, ModelAnswerer
 from app.identity.keys import Scope
 from app.jobs.queue import MemoryQueue
+from app.llm.ports import ModelUnavailable
+from app.llm.scripted import ScriptedModel
 from app.main import create_app
 from app.wiring import Services, Twins
 from knowledge.embeddings.hashing import HashingEmbedder
@@ -20,10 +24,12 @@ from tests.products import FEES, RETURNS, settings_for, take_in
 
 
 @asynccontextmanager
-async def served(data: Path, **overrides: object) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
+async def served(
+    data: Path, *, answerer: Answerer | None = None, **overrides: object
+) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
     app = create_app(
         settings_for(data, **overrides),
-        twins=Twins(embedder=HashingEmbedder(), vectors=MemoryVectors(), queue=MemoryQueue()),
+        twins=Twins(embedder=HashingEmbedder(), vectors=MemoryVectors(), queue=MemoryQueue(), answerer=answerer),
     )
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 5000))
@@ -206,3 +212,15 @@ async def test_the_page_and_the_widget_are_served_and_nothing_above_them(tmp_pat
         assert (await http.get("/readyz")).json()["status"] == "ready"
         status = (await http.get("/v1/status")).json()
         assert status["model"] == {"kind": "extractive", "name": "extractive"}
+
+
+async def test_a_model_that_fails_is_a_problem_for_those_who_do_not_stream(tmp_path: Path) -> None:
+    down = ModelUnavailable("The model does not answer.")
+    answerer = ModelAnswerer(ScriptedModel([down]), prompts.load("answer"), temperature=0, max_tokens=9)
+    async with served(tmp_path, answerer=answerer) as (http, services):
+        await take_in(services, "shop", "费用.md", FEES)
+        whole = await http.post("/v1/chat", json={"question": "旗舰店的保证金是多少？", "stream": False})
+        assert (whole.status_code, whole.json()["code"]) == (502, "model_unavailable")
+        streamed = events_of((await http.post("/v1/chat", json={"question": "旗舰店的保证金是多少？"})).text)
+        assert streamed[-1][0] == "failed"
+        assert streamed[-1][1]["code"] == "model_unavailable"

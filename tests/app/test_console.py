@@ -280,6 +280,8 @@ async def test_the_hit_test_gives_the_verdict_the_chat_gives(tmp_path: Path) -> 
             shown = one(page, ".verdict").attributes["data-answerable"]
             assert shown == str(not asked.json()["refused"]).lower(), question
         assert "如实说" in words(page, ".verdict")
+        page = await see(http, f"/console/kb/shop/search?q={quote('HB-KT-9999 旗舰店的保证金是多少？')}")
+        assert "资料里没有这个编号：hb-kt-9999" in words(page, ".verdict")
 
 
 async def test_the_hit_test_of_an_empty_knowledge_base_finds_nothing_and_says_so(tmp_path: Path) -> None:

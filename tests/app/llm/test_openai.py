@@ -29,7 +29,7 @@ from app.llm.ports import (
     Usage,
 )
 from evals.fake_model import BAD_KEY, FakeModelRecord, running_fake_model
-from evals.fake_replies import DEFAULT_REASONING, DEFAULT_TEXT, tokenise
+from evals.fake_replies import DEFAULT_REASONING, DEFAULT_TEXT
 
 ASKED = (Message("system", "Be brief."), Message("user", "几天内可以退货？"))
 
@@ -287,16 +287,6 @@ async def test_an_address_that_serves_a_web_page_says_which_setting_to_check() -
     assert isinstance(raised, ModelBadRequest)
     assert raised.error_code == "model_not_found"
     assert "COPILOT_MODEL_BASE_URL" in raised.message
-
-
-async def test_pieces_close_together_come_out_as_one_and_the_first_at_once() -> None:
-    async with serving("fake", gather=0.1, server={"rate": 50.0, "tokens": 30}) as model:
-        deltas = [delta async for delta in model.stream(ASKED, temperature=0.2, max_tokens=None)]
-
-    pieces = [delta.text for delta in deltas if isinstance(delta, TextDelta)]
-    assert "".join(pieces) == "".join(tokenise(DEFAULT_TEXT)[:30])
-    assert pieces[0] == "您好"
-    assert len(pieces) <= 10
 
 
 async def test_a_slow_reader_is_not_the_models_fault() -> None:

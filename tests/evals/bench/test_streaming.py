@@ -113,6 +113,6 @@ def test_the_table_fits_a_terminal_and_names_what_failed() -> None:
     text = io.StringIO()
     Console(width=80, file=text).print(report.table())
 
-    assert "3 another text" in text.getvalue()
+    assert "left out of copilot at 50: 3 × another text" in text.getvalue()
     assert "× 5.0" in text.getvalue()
     assert "…" not in text.getvalue()

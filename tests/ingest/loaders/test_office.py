@@ -16,7 +16,7 @@ from knowledge.errors import DocumentRefused
 from tests.ingest.loaders.made import blocks, fixture, loaded, member, ole, outline, rezipped, saved, tables
 
 POLICY = [
-    Text("退货政策"),
+    Heading(1, "退货政策"),
     Heading(2, "一、适用范围"),
     Text("自签收之日起 7 天内可申请无理由退货，商品应保持完好。"),
     Table(("品类", "期限", "运费"), (("服装", "7天", "买家承担"), ("家电", "15天", "卖家承担")), row_numbers=(2, 3)),
@@ -103,8 +103,8 @@ def test_insertions_controls_text_boxes_and_formulas_are_read_and_deletions_are_
     w = nsdecls("w")
     m = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
     changed = (
-        f"<w:p {w}><w:r><w:t>原文</w:t></w:r><w:ins><w:r><w:t>插入</w:t></w:r></w:ins><w:del><w:r><w:delText>删除</w:delText>"
-        "</w:r></w:del><w:r><w:rPr><w:vanish/></w:rPr><w:t>隐藏</w:t></w:r></w:p>"
+        f"<w:p {w}><w:r><w:t>原文</w:t></w:r><w:ins><w:r><w:t>插入</w:t></w:r></w:ins>"
+        "<w:del><w:r><w:delText>删除</w:delText></w:r></w:del><w:r><w:rPr><w:vanish/></w:rPr><w:t>隐藏</w:t></w:r></w:p>"
     )
     control = f"<w:sdt {w}><w:sdtContent><w:p><w:r><w:t>控件里</w:t></w:r></w:p></w:sdtContent></w:sdt>"
     box = (
@@ -125,7 +125,8 @@ def test_numbered_clauses_keep_the_numbers_word_shows() -> None:
         parse_xml(
             f'<w:abstractNum {nsdecls("w")} w:abstractNumId="77"><w:lvl w:ilvl="0"><w:start w:val="1"/>'
             '<w:numFmt w:val="chineseCounting"/><w:lvlText w:val="第%1条"/></w:lvl>'
-            '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl></w:abstractNum>'
+            '<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1.%2"/></w:lvl>'
+            "</w:abstractNum>"
         ),
     )
     numbering.append(parse_xml(f'<w:num {nsdecls("w")} w:numId="77"><w:abstractNumId w:val="77"/></w:num>'))
@@ -217,7 +218,9 @@ def test_hidden_slides_and_malformed_shapes_are_noted() -> None:
 
 @pytest.mark.parametrize("name", ["policy.doc", "policy.rtf", "policy.odt"])
 def test_the_same_document_in_older_formats_reads_the_same(name: str) -> None:
-    assert blocks(fixture(name), name) == POLICY
+    document = loaded(fixture(name), name)
+    assert document.title == "退货政策"
+    assert list(document.blocks) == POLICY
 
 
 def test_slides_of_1997_keep_their_order_and_titles() -> None:
@@ -287,3 +290,14 @@ def test_repeated_header_rows_marked_by_word_are_the_header() -> None:
     flag.set(qn("w:val"), "true")
     properties.append(flag)
     assert tables(saved(document), "a.docx")[0].header == ("2023", "2024")
+
+
+def test_the_title_row_of_a_table_does_not_head_the_text_below_it() -> None:
+    document = docx.Document()
+    document.add_heading("规则", 1)
+    table = document.add_table(rows=3, cols=2)
+    for (row, column), text in {(0, 0): "运费表", (1, 0): "地区", (1, 1): "运费", (2, 0): "江浙", (2, 1): "6"}.items():
+        table.cell(row, column).text = text
+    table.cell(0, 0).merge(table.cell(0, 1))
+    document.add_paragraph("表后正文。")
+    assert outline(blocks(saved(document), "a.docx")) == ["# 规则", "运费表", "[地区 | 运费] 1", "表后正文。"]

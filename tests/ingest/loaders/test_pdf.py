@@ -45,6 +45,20 @@ def test_words_divided_at_the_line_end_are_whole_again() -> None:
     ]
 
 
+def test_items_of_a_list_are_one_block_and_a_figure_at_a_line_start_is_no_item() -> None:
+    lines = [
+        "1. 创建入库单",
+        "2. 预约送货",
+        "",
+        "旺季附加费：十月至次年一月的出库订单每单加收附加费，美国仓为人民币",
+        "0.60 元。",
+    ]
+    assert outline(blocks(pdf([lines]), "a.pdf")) == [
+        "1. 创建入库单\n2. 预约送货",
+        "旺季附加费：十月至次年一月的出库订单每单加收附加费，美国仓为人民币 0.60 元。",
+    ]
+
+
 def test_ruled_tables_become_tables_where_they_stand() -> None:
     from reportlab.lib.pagesizes import A4
     from reportlab.lib.styles import getSampleStyleSheet

@@ -29,6 +29,22 @@ def test_a_numbered_list_is_not_a_row_of_headings() -> None:
     ]
 
 
+def test_the_first_line_above_numbered_sections_is_the_title() -> None:
+    document = loaded("节假日安排\n\n发布：行政部\n\n一、春节\n\n放假七天。\n", "a.txt")
+    assert document.title == "节假日安排"
+    assert outline(document.blocks) == ["# 节假日安排", "发布：行政部", "## 一、春节", "放假七天。"]
+
+
+def test_lines_of_a_list_stay_lines_even_if_they_are_about_equally_long() -> None:
+    text = (
+        "元旦 1月1日至1月3日 办公室放假，商家客服 10:00-18:00 值班\n"
+        "春节 2月15日至2月23日 办公室放假，商家客服 10:00-18:00 值班\n"
+        "清明节 4月4日至4月6日 办公室放假，商家客服正常\n"
+        "端午节 6月19日至6月21日 收尾期，办公室留人值守客服正常\n"
+    )
+    assert outline(blocks(text, "a.txt")) == [text.strip()]
+
+
 def test_hard_wrapped_prose_is_joined_and_addresses_are_not() -> None:
     prose = (
         "The parcel is handed to the carrier within two working days and the customer\n"
@@ -163,3 +179,17 @@ def test_json_nested_without_end_is_refused() -> None:
 def test_one_huge_line_is_read() -> None:
     text = "没有换行的一句话。" * 200_000
     assert blocks(text, "a.txt") == [Text(text)]
+
+
+def test_questions_and_answers_written_as_prose_are_paired() -> None:
+    text = (
+        "说明\n\n常见问题\n问：怎么退货？\n答：点击申请。\n保留包装。\n\nQ2: 多久到账？\n\nA2: 三天。\n\n问：没有答的\n"
+    )
+    assert blocks(text, "a.txt") == [
+        Text("说明"),
+        Text("常见问题"),
+        Faq("怎么退货？", "点击申请。\n保留包装。"),
+        Faq("多久到账？", "三天。"),
+        Text("没有答的"),
+    ]
+    assert outline(blocks("问：只有一个\n答：不算\n", "a.txt")) == ["问：只有一个\n答：不算"]

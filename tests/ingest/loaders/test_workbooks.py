@@ -76,6 +76,17 @@ def test_forms_prose_and_headerless_figures() -> None:
     assert (figures.header, figures.rows) == (("", ""), (("1", "2"), ("3", "4")))
 
 
+def test_months_and_years_can_be_names_of_columns_and_dates_in_rows_are_not() -> None:
+    months = [["品类", "2024-01", "2024-02"], ["服装", 10, 20], ["家电", 30, 40]]
+    assert tables(workbook({"Sheet1": months}), "a.xlsx")[0].header == ("品类", "2024-01", "2024-02")
+    orders = [
+        ["张三", "2024-01-05", "2024-01-09"],
+        ["李四", "2024-02-05", "2024-02-09"],
+        ["王五", "2024-03-05", "2024-03-09"],
+    ]
+    assert len(tables(workbook({"Sheet1": orders}), "a.xlsx")[0].rows) == 3
+
+
 def test_question_sheets_become_questions() -> None:
     data = workbook({"常见问题": [["问题", "答案"], ["怎么退货？", "点击申请"], ["多久到账？", "三天"]]})
     assert blocks(data, "a.xlsx")[1:] == [
