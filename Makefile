@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	$(BIN)/python -m knowledge.embeddings.bundled
+	$(BIN)/python -m knowledge.embeddings.bundled "$${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}"
 	@touch $@
 
 up: install

@@ -7,7 +7,19 @@ import structlog
 
 from app.settings import Settings
 
-QUIET = ("httpx", "httpcore", "chromadb", "dramatiq", "uvicorn.access", "alembic", "pdfminer", "PIL")
+QUIET = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "aiohttp",
+    "openai",
+    "chromadb",
+    "dramatiq",
+    "uvicorn.access",
+    "alembic",
+    "pdfminer",
+    "PIL",
+)
 
 
 def configure(settings: Settings) -> None:

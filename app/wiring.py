@@ -67,7 +67,9 @@ async def running_services(
     try:
         await migrate(parts.database)
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        yield _services(settings, parts, queue, twins.answerer)
+        services = _services(settings, parts, queue, twins.answerer)
+        yield services
+        await services.chat.answerer.close()
     finally:
         await parts.vectors.close()
         await parts.database.close()

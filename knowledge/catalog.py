@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, and_, delete, func, insert, select, update
+from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,14 @@ from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase, Pla
 from knowledge.tables import chunk_removals, chunks, document_versions, documents, knowledge_bases, tenants, vectors
 
 NAME = re.compile(r"[\w][\w .·()（）&-]{0,118}", re.UNICODE)
+
+
+# Every question asks this; building the statement anew was a seventh of an answer's processor time.
+_LIVE = (
+    select(chunks, documents.c.name.label("document_name"))
+    .join(documents, documents.c.id == chunks.c.document_id)
+    .where(chunks.c.id.in_(bindparam("ids", expanding=True)), chunks.c.kb_id.in_(bindparam("kbs", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +167,8 @@ class Catalog:
 
     async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
-        query = (
-            select(chunks, documents.c.name.label("document_name"))
-            .join(documents, documents.c.id == chunks.c.document_id)
-            .where(chunks.c.id.in_(chunk_ids), chunks.c.kb_id.in_(kb_ids))
-        )
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(_LIVE, {"ids": list(chunk_ids), "kbs": list(kb_ids)})).all()
         return {row.id: FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id) for row in rows}
 
     async def live_ids(self, kb_id: str) -> set[str]:

@@ -29,6 +29,8 @@ class Answerer(Protocol):
 
     def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]: ...
 
+    async def close(self) -> None: ...
+
 
 class ModelAnswerer:
     """Evidence into the prompt, the model's stream out."""
@@ -61,6 +63,10 @@ class ModelAnswerer:
             async for delta in deltas:
                 yield delta
 
+    async def close(self) -> None:
+        """Close the model's connections."""
+        await self.model.aclose()
+
 
 class ExtractiveAnswerer:
     """Quotes the sentences that answer, cited. It cannot invent anything."""
@@ -79,6 +85,9 @@ class ExtractiveAnswerer:
         for paragraph in extractive.paragraphs(quotes):
             yield TextDelta(paragraph)
         yield Finished("stop")
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
 
 def numbered(evidence: Sequence[Passage]) -> str:

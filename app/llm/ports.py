@@ -80,6 +80,9 @@ class ChatModel(Protocol):
         hold it in ``contextlib.aclosing``.
         """
 
+    async def aclose(self) -> None:
+        """Close the connections that are kept; the model is not used afterwards."""
+
 
 class ModelError(CopilotError):
     """The model did not answer.

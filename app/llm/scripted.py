@@ -40,6 +40,9 @@ class ScriptedModel:
     def name(self) -> str:
         return self._name
 
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
     async def stream(
         self, messages: Sequence[Message], *, temperature: float, max_tokens: int | None
     ) -> AsyncGenerator[Delta, None]:

@@ -11,7 +11,7 @@ from subprocess import DEVNULL
 from typing import Any
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from app.processes.ports import any_free_port
 from app.samples import FOLDER, SAMPLES

@@ -35,6 +35,7 @@ _ACCEPTED = {
     "EMPTY": frozenset(("empty",)),
     "REJECT": frozenset(("unsupported", "corrupt")),
 }
+_HOME = Path(__file__).resolve().parents[2]  # so that the child finds our packages, installed or not
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
 
 
@@ -142,9 +143,9 @@ def _gold_texts(root: Path, entries: Sequence[tuple[str, str]]) -> dict[str, str
 
 def _outcome(root: Path, name: str, expected: str, gold: str | None) -> Outcome:
     started = time.monotonic()
-    command = [sys.executable, "-m", "evals.suites.parsing", "--one", str(root / name)]
+    command = [sys.executable, "-m", "evals.suites.parsing", "--one", str((root / name).resolve())]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=SECONDS + 5, check=False)  # noqa: S603 - our own module
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS + 5, check=False, cwd=_HOME)  # noqa: S603 - our own module
     except subprocess.TimeoutExpired:
         return Outcome(name, expected, "timeout", "", time.monotonic() - started, 0.0)
     try:

@@ -74,10 +74,10 @@ def numbered_headings(blocks: list[Block], bold: Container[int] = ()) -> list[Bl
 
 
 def titled(blocks: list[Block]) -> tuple[list[Block], str | None]:
-    """The first line as the document's heading and title, where it is short and numbered headings follow it."""
+    """The first line as the document's heading and title, where it is short and all headings after it are lower."""
     first = blocks[0] if blocks else None
-    follows = any(isinstance(block, Heading) and block.level > 1 for block in blocks)
-    if not isinstance(first, Text) or not follows or "\n" in first.text.strip():
+    highest = min((block.level for block in blocks if isinstance(block, Heading)), default=1)
+    if not isinstance(first, Text) or highest == 1 or "\n" in first.text.strip():
         return blocks, None
     title = first.text.strip()
     if len(title) > _SHORT or _NO_HEADING.search(title) or BULLET.match(title):

@@ -10,7 +10,7 @@ import pypdfium2 as pdfium
 from ingest.blocks import Block, Heading
 from ingest.clean import clean
 from ingest.loaders.pdf_layout import Layout, font_sizes
-from ingest.loaders.pdf_lines import Line, has_rules, page_lines
+from ingest.loaders.pdf_lines import Line, has_rules, is_drawn, page_lines
 from ingest.loaders.pdf_rescue import rescued
 from ingest.loaders.pdf_tables import FoundTable, find_tables
 from ingest.loaders.source import Draft, Source, encrypted, parsing, too_large
@@ -54,7 +54,7 @@ class _Page:
     height: float
     lines: list[Line]
     has_rules: bool = False
-    is_drawn: bool = False  # something is on it that is not text
+    is_drawn: bool = False  # without text, but with something that may be text
 
 
 def _read_pages(data: bytes) -> list[_Page]:
@@ -79,8 +79,9 @@ def _read_page(document: pdfium.PdfDocument, index: int) -> _Page:
         return _Page(index + 1, 0.0, [])
     try:
         lines = page_lines(page, index + 1)
-        drawn = pdfium.raw.FPDFPage_CountObjects(page.raw) > 0
-        return _Page(index + 1, page.get_height(), lines, bool(lines) and has_rules(page), drawn)
+        if not lines:
+            return _Page(index + 1, page.get_height(), lines, is_drawn=is_drawn(page))
+        return _Page(index + 1, page.get_height(), lines, has_rules=has_rules(page))
     finally:
         page.close()
 
@@ -129,7 +130,7 @@ def _add_scans(draft: Draft, pages: list[_Page], data: bytes) -> None:
     images = len(_IMAGE.findall(data))
     if len(silent) == len(pages):
         # letters that mean nothing (a font without Unicode) or outlines are pictures of letters, too
-        draft.pictures = images or sum(page.is_drawn for page in pages)
+        draft.pictures = images or sum(page.is_drawn or bool(page.lines) for page in pages)
         return
     scanned = [page.number for page in silent if page.is_drawn]
     if scanned and images:

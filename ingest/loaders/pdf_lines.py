@@ -7,6 +7,7 @@ milliseconds.
 import ctypes
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -89,6 +90,15 @@ def has_rules(page: pdfium.PdfPage) -> bool:
         down += high > 5 and wide < 3
         boxes += wide > 20 and 5 < high < 200
     return (across >= 3 and down >= 2) or boxes >= 4
+
+
+def is_drawn(page: pdfium.PdfPage) -> bool:
+    """Whether a page without text shows something that may be text: a picture, outlines, letters without Unicode."""
+    kinds: Counter[int] = Counter()
+    for index in range(min(c.FPDFPage_CountObjects(page.raw), _MOST_OBJECTS)):
+        kinds[c.FPDFPageObj_GetType(c.FPDFPage_GetObject(page.raw, index))] += 1
+    pictures = kinds[c.FPDF_PAGEOBJ_IMAGE] + kinds[c.FPDF_PAGEOBJ_FORM] + kinds[c.FPDF_PAGEOBJ_SHADING]
+    return pictures > 0 or kinds[c.FPDF_PAGEOBJ_PATH] >= 20 or kinds[c.FPDF_PAGEOBJ_TEXT] >= 5
 
 
 def _lines(textpage: pdfium.PdfTextPage, number: int) -> Iterator[Line]:

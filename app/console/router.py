@@ -1,0 +1,22 @@
+"""All pages of the console under ``/console``."""
+
+from fastapi import APIRouter, Response
+
+from app.console import bases, documents, files, hit_test, keys, session
+from app.console.guard import ConsoleRoute, Reading
+from app.console.pages import HOME, see
+from knowledge.errors import NotFound
+
+_elsewhere = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
+
+@_elsewhere.get("/{path:path}")
+async def no_such_page(visit: Reading, path: str) -> Response:  # noqa: ARG001 (whoever may not look is asked to sign in)
+    if not path:
+        return see(HOME)
+    raise NotFound("There is no such page.", code="page_not_found")
+
+
+router = APIRouter(include_in_schema=False)
+for _part in (session.router, files.router, bases.router, documents.router, hit_test.router, keys.router, _elsewhere):
+    router.include_router(_part, prefix=HOME)
