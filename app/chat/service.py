@@ -24,7 +24,7 @@ from knowledge.answerability import Answerability
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
 from knowledge.models import Passage
-from knowledge.retriever import Retriever
+from knowledge.retriever import Retrieval, Retriever
 
 MAX_QUESTION = 2000
 NEAR = 0.1  # of answerability's score: below .5 and above this the evidence may answer; a model is left to judge it
@@ -148,6 +148,10 @@ class ChatService:
         await self._conversations.fail(turn.id, code=code, partial="".join(turn.text))
         return Failed(turn.id, turn.conversation_id, code, message)
 
+    async def judge(self, question: str, found: Retrieval) -> Answerability:
+        """Whether what was found answers, by as many passages as an answer is given."""
+        return await asyncio.to_thread(self._assess, question, found.passages[: self._passages], idf=found.rarity)
+
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
         """Keep what was answered, whole or up to a stop; → the last event."""
         text, cited = citations.check("".join(turn.text).strip(), len(turn.evidence))
@@ -177,7 +181,7 @@ class ChatService:
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
-        verdict = await asyncio.to_thread(self._assess, turn.condensed, found.passages, idf=found.rarity)
+        verdict = await self.judge(turn.condensed, found)
         near = verdict.score >= NEAR
         if not verdict.answerable and (model is None or not near):
             turn.refused = True

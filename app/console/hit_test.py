@@ -1,6 +1,5 @@
 """The hit test: what is found for a question, what each stage said of it, and whether it would be answered."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,7 @@ from app.console.guard import ConsoleRoute, Reading
 from app.console.highlight import Piece, pieces
 from app.console.pages import Visit, page
 from app.console.texts import language_of, sentence_of
-from app.wiring import CALIBRATED_MODEL
-from knowledge.answerability import Answerability, assess
+from knowledge.answerability import Answerability
 from knowledge.errors import CopilotError, InvalidInput, Unavailable
 from knowledge.models import KnowledgeBase, Passage
 from knowledge.retriever import Retrieval
@@ -43,10 +41,7 @@ async def hit_test(visit: Reading, kb: str, q: str = "", limit: int = Query(10, 
         retrieval = await visit.services.knowledge.search(visit.tenant, q, kbs=[base.id], limit=limit)
     except (InvalidInput, Unavailable) as error:
         return _page(visit, base, q, limit, error=error)
-    # The chat judges by as many passages as it gives to the answer, whatever is listed here.
-    evidence = retrieval.passages[: visit.services.settings.passages]
-    known_scale = visit.services.parts.embedder.model_id.startswith(CALIBRATED_MODEL)
-    verdict = await asyncio.to_thread(assess, q, evidence, idf=retrieval.rarity, known_scale=known_scale)
+    verdict = await visit.services.chat.judge(q, retrieval)
     return _page(visit, base, q, limit, retrieval=retrieval, verdict=verdict)
 
 
