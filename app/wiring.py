@@ -77,10 +77,10 @@ async def running_services(
             queue.close()
 
 
-def make_answerer(settings: Settings) -> Answerer:
+def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
     """Raises InvalidInput ``setting_missing`` when a model is configured by half."""
     if not settings.model_base_url and not settings.model_name:
-        return ExtractiveAnswerer()
+        return ExtractiveAnswerer(embedder if embedder.model_id.startswith(CALIBRATED_MODEL) else None)
     if not (settings.model_base_url and settings.model_name):
         raise InvalidInput("Set both COPILOT_MODEL_BASE_URL and COPILOT_MODEL_NAME.", code="setting_missing")
     from app.llm.openai import OpenAIChatModel
@@ -120,7 +120,7 @@ def _services(settings: Settings, parts: Knowledge, queue: IngestQueue | None, a
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
-        answerer=answerer or make_answerer(settings),
+        answerer=answerer or make_answerer(settings, parts.embedder),
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
         passages=settings.passages,

@@ -39,7 +39,7 @@ def answers(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Js
     """Do answers hold the gold, is what has no answer refused, how long does it take? Without a language model."""
 
     async def measure(filled: Workspace, of: Corpus) -> Any:
-        return await answers_suite.evaluate(of, filled.search)
+        return await answers_suite.evaluate(of, filled.search, embedder=filled.services.parts.embedder)
 
     _run(measure, _chosen(corpus or _all(data_path, ("cmrc", "rgb")), data_path), as_json=as_json)
 

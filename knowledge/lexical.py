@@ -130,8 +130,8 @@ class LexicalIndex:
     def rarity(self, bases: Sequence[KnowledgeBase]) -> Callable[[str], float]:
         """term → its inverse document frequency, ln(1 + (n − f + ½)/(f + ½)) as in BM25, over these bases as last seen.
 
-        ``n`` counts ``BACKGROUND`` chunks of nothing on top: with one document, every term it has would be worth
-        nothing. Terms that stand nowhere have the highest; without any chunk it is 0 for all.
+        ``n`` is at least ``BACKGROUND``: with one document, every term that it has would be worth nothing. Terms that
+        stand nowhere have the highest; without any chunk it is 0 for all.
         """
         replicas = [self._replicas[kb.id] for kb in bases if kb.id in self._replicas]
 
@@ -139,7 +139,8 @@ class LexicalIndex:
         def of(term: str) -> float:
             counted = [replica.frequency(term) for replica in replicas]
             frequency, count = sum(f for f, _ in counted), sum(n for _, n in counted)
-            return math.log(1 + (count + BACKGROUND - frequency + 0.5) / (frequency + 0.5)) if count else 0.0
+            assumed = max(count, BACKGROUND)
+            return math.log(1 + (assumed - frequency + 0.5) / (frequency + 0.5)) if count else 0.0
 
         return of
 

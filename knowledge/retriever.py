@@ -1,15 +1,17 @@
-"""Question → passages: dense and lexical, fused by score, checked against what is live now.
+"""Question → passages: dense and lexical, fused half by score and half by rank, checked against what is live now.
 
-Each stage's scores are brought to [0, 1] within the question's own candidates and added: BM25 by its best, cosine by
-its best and worst. Measured against reciprocal rank fusion (k = 60, equal weights) with the bundled embedder: R@1 .750
-and .750 on 140 descriptions of commerce guides, .985 and .971 on 1,002 CMRC questions, .333 and .296 on 294 AFQMC
-questions. Weights from .8 to 1.2 and depths from 30 to 100 change nothing beyond noise.
+For each stage a found chunk gets ½·(its score between 0 and the stage's best, for cosines between the worst and the
+best) + ½·11/(10 + rank). R@1/R@5 with multilingual-e5-small on 140 descriptions of commerce guides .729/.929, on 1,002
+CMRC questions .982/.997, on 294 AFQMC questions .316/.660; plain reciprocal rank fusion (k = 60) has R@1 .971 and .296
+on the latter two, scores alone .700/.921 on the first. Weights from .7 to 1 and depths from 30 to 100 change nothing
+beyond noise.
 """
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from knowledge.catalog import Catalog
 from knowledge.errors import InvalidInput
@@ -18,7 +20,9 @@ from knowledge.models import KnowledgeBase, Passage, StageScores
 from knowledge.ports import Embedder, Hit, Vector, VectorStore
 from knowledge.vectors import collection_name
 
-DENSE_WEIGHT = 1.0
+DENSE_WEIGHT = 0.85
+RANK_K = 10
+SAME_DOCUMENT = 0.85  # a chunk's share for each better one of its document: five passages are not all of one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class Retriever:
         """Only what is live; a vector or posting of a version that is gone ends here."""
         names = {kb.id: kb.name for kb in bases}
         live = await self._catalog.live(list(names), [chunk_id for chunk_id, _, _ in fused])
-        return [
+        found = [
             Passage(
                 chunk_id=chunk_id,
                 document_id=live[chunk_id].chunk.document_id,
@@ -116,7 +120,8 @@ class Retriever:
             )
             for chunk_id, score, scores in fused
             if chunk_id in live
-        ][:limit]
+        ]
+        return _shared(found)[:limit]
 
 
 def _best(found: Sequence[Sequence[Hit]]) -> list[Hit]:
@@ -132,9 +137,22 @@ def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[tuple[str, float
     for chunk_id in by_vector | by_words:
         dense_rank, cosine = by_vector.get(chunk_id, (None, None))
         lexical_rank, bm25 = by_words.get(chunk_id, (None, None))
-        score = words(bm25) + DENSE_WEIGHT * meaning(cosine)
+        score = _half(words(bm25), lexical_rank) + DENSE_WEIGHT * _half(meaning(cosine), dense_rank)
         fused.append((chunk_id, score, StageScores(cosine, dense_rank, bm25, lexical_rank)))
     return sorted(fused, key=lambda item: (-item[1], item[0]))
+
+
+def _half(scaled: float, rank: int | None) -> float:
+    return 0.0 if rank is None else 0.5 * scaled + 0.5 * (RANK_K + 1) / (RANK_K + rank)
+
+
+def _shared(passages: Sequence[Passage]) -> list[Passage]:
+    seen: Counter[str] = Counter()
+    weighed = []
+    for passage in passages:
+        weighed.append(replace(passage, score=passage.score * SAME_DOCUMENT ** seen[passage.document_id]))
+        seen[passage.document_id] += 1
+    return sorted(weighed, key=lambda passage: -passage.score)
 
 
 def _scale(worst: float, best: float) -> Callable[[float | None], float]:

@@ -12,6 +12,7 @@ from app.llm import extractive
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
 from knowledge.database import now
 from knowledge.models import Passage
+from knowledge.ports import Embedder
 from knowledge.retriever import Retrieval
 
 
@@ -75,13 +76,18 @@ class ExtractiveAnswerer:
     kind: Literal["extractive"] = "extractive"
     prompt_version = None
 
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+
     async def stream(
         self,
         question: str,
         found: Retrieval,
         past: Sequence[PastTurn],  # noqa: ARG002 (the port's)
     ) -> AsyncGenerator[Delta, None]:
-        quotes = await asyncio.to_thread(extractive.select, question, found.passages, idf=found.rarity)
+        quotes = await asyncio.to_thread(
+            extractive.select, question, found.passages, idf=found.rarity, embedder=self._embedder
+        )
         for paragraph in extractive.paragraphs(quotes):
             yield TextDelta(paragraph)
         yield Finished("stop")

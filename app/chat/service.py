@@ -20,15 +20,13 @@ from app.chat.events import Done, Event, Failed, Reasoning, Sources, Stage, Star
 from app.chat.history import Conversations
 from app.chat.prompts import PromptTemplate
 from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, Usage
-from knowledge.answerability import Answerability
+from knowledge.answerability import LENIENT, Answerability
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
 from knowledge.models import Passage
 from knowledge.retriever import Retrieval, Retriever
 
 MAX_QUESTION = 2000
-NEAR = 0.1  # of answerability's score: below .5 and above this the evidence may answer; a model is left to judge it
-SHOWN_NEAR = 3  # passages shown with a refusal that has no model to ask
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +158,7 @@ class ChatService:
             turn.id,
             turn.conversation_id,
             answer=text,
-            citations=() if turn.refused else cited,
+            citations=cited,
             refused=turn.refused,
             model=self.answerer.name,
             finish="stopped" if stopped else turn.finish,
@@ -182,17 +180,16 @@ class ChatService:
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
         verdict = await self.judge(turn.condensed, found)
-        near = verdict.score >= NEAR
-        if not verdict.answerable and (model is None or not near):
-            turn.refused = True
-            turn.evidence = found.passages[:SHOWN_NEAR] if near else ()
-            if near:
-                yield Sources(turn.evidence)
-            yield self._say(turn, refusal(ask.question, empty=not found.passages, near=near))
+        near = verdict.score > LENIENT
+        turn.refused = not verdict.answerable and (model is None or not near)
+        if turn.refused and not near:
+            yield self._say(turn, refusal(ask.question, empty=not found.passages, near=False))
             return
         turn.evidence = found.passages
         yield Sources(turn.evidence)
         yield Stage("reading")
+        if turn.refused:  # nothing surely answers: say so, and quote what is nearest
+            yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
         question = turn.condensed if model is None else ask.question.strip()
         async with aclosing(self.answerer.stream(question, found, past)) as deltas:
             async for delta in deltas:

@@ -5,13 +5,12 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from os import environ  # noqa: TID251 (children inherit our environment)
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.copilot import running
+from tests.e2e.conftest import SampleCopilot
 
 ROOT = Path(__file__).parent.parent.parent
 TWO_COMMANDS = {"make up", "make test"}  # what runs this test, and what the fixture below does
@@ -27,15 +26,8 @@ def commands() -> list[str]:
     return [command for command in found if command not in TWO_COMMANDS]
 
 
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    data = tmp_path_factory.mktemp("readme") / "data"
-    with running(data) as (_, http):
-        yield str(http.base_url), data
-
-
 def argv(command: str, url: str) -> list[str]:
-    words = shlex.split(command.replace("http://127.0.0.1:8000", url.rstrip("/")))
+    words = shlex.split(command.replace("http://127.0.0.1:8000", url))
     if words[0].endswith("copilot"):
         return [sys.executable, "-m", "app", *words[1:]]
     return words
@@ -44,12 +36,11 @@ def argv(command: str, url: str) -> list[str]:
 @pytest.mark.processes
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", commands())
-def test_a_command_of_the_readme_works(command: str, started: tuple[str, Path]) -> None:
-    url, data = started
+def test_a_command_of_the_readme_works(command: str, sample_copilot: SampleCopilot) -> None:
     done = subprocess.run(
-        argv(command, url),
+        argv(command, sample_copilot.url),
         cwd=ROOT,
-        env={**environ, "COPILOT_DATA": str(data), "COLUMNS": "160"},
+        env={**environ, "COPILOT_DATA": str(sample_copilot.data), "COLUMNS": "160"},
         capture_output=True,
         text=True,
         timeout=400,
