@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from app import errors
 from app.api import chat, keys, knowledge, operations, pages
+from app.api.limits import BodyLimit
 from app.chat.running import RunningTurns
 from app.console.router import router as console
 from app.settings import Settings
@@ -40,6 +41,7 @@ def create_app(
                 running.close()
 
     app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_mb << 20)
     # Keys travel in headers, never in cookies, across origins; a publishable key checks its own origins.
     app.add_middleware(
         CORSMiddleware,

@@ -88,15 +88,15 @@ class Worker:
         """Messages for documents that have none, vectors that nobody needs, half-written files of dead uploads."""
         try:
             if await asyncio.to_thread(self._broker.do_qsize, INGEST_QUEUE) == 0:
-                for document_id in await self._services.parts.versions.waiting(idle=IDLE):
-                    await asyncio.to_thread(self._send, document_id)
+                for tenant, document_id in await self._services.parts.versions.waiting(idle=IDLE):
+                    await asyncio.to_thread(self._send, tenant, document_id)
             await self._services.pipeline.sweep()
             await asyncio.to_thread(_drop_half_files, self._services.settings.data / "files")
         except (Unavailable, ConnectionError, dramatiq.errors.BrokerError) as down:
             log.warning("sweep postponed: %s", down)
 
-    def _send(self, document_id: str) -> None:
-        self._broker.get_actor(INGEST_ACTOR).send("", document_id)
+    def _send(self, tenant: str, document_id: str) -> None:
+        self._broker.get_actor(INGEST_ACTOR).send(tenant, document_id)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -149,14 +149,15 @@ class Versions:
                 update(documents).where(_held(claim)).values(**values, attempts=documents.c.attempts - 1)
             )
 
-    async def waiting(self, *, idle: timedelta) -> list[str]:
-        """Documents that nobody works on although somebody should: received long ago, or with a lease run out."""
+    async def waiting(self, *, idle: timedelta) -> list[tuple[str, str]]:
+        """(tenant, id) of documents nobody works on although somebody should: received long ago, or a lease run out."""
         stale = or_(
             and_(documents.c.status == DocumentStatus.RECEIVED, documents.c.updated_at < now() - idle),
             and_(documents.c.status == DocumentStatus.PROCESSING, documents.c.lease_until < now()),
         )
         async with self._database.read() as connection:
-            return list((await connection.execute(select(documents.c.id).where(stale))).scalars())
+            query = select(documents.c.tenant, documents.c.id).where(stale)
+            return [(row.tenant, row.id) for row in await connection.execute(query)]
 
     # the ledger of vectors
 

@@ -131,6 +131,24 @@ async def test_too_large_an_upload_leaves_nothing(tmp_path: Path) -> None:
         assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
 
 
+async def test_a_body_that_announces_nothing_is_stopped_as_well(tmp_path: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="big.txt"\r\n\r\n'
+        for _ in range(64):
+            yield b"x" * (1 << 16)
+        yield b"\r\n--b--\r\n"
+
+    async with served(tmp_path, max_upload_mb=1) as (http, services):
+        await services.knowledge.create(DEFAULT_TENANT, "shop")
+        answer = await http.post(
+            "/v1/knowledge-bases/shop/documents",
+            content=endless(),
+            headers={"Content-Type": "multipart/form-data; boundary=b"},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+        assert (await http.get("/v1/knowledge-bases/shop/documents")).json()["total"] == 0
+
+
 async def test_keys_open_what_their_scope_says(tmp_path: Path) -> None:
     async with served(tmp_path, require_keys=True) as (http, services):
         await take_in(services, "shop", "退换货.md", RETURNS)
