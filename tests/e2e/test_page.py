@@ -14,13 +14,13 @@ async def test_a_question_about_a_sample_document_is_answered_with_its_source(
 ) -> None:
     page = await new_page(sample_copilot.url)
     await page.wait_for_selector(".composer")
-    await ask(page, "空派到美国要多久？")
-    assert "8–12 天" in await answer(page).inner_text()
+    await ask(page, "首图最小尺寸是多少像素？")
+    assert "800×800" in await answer(page).inner_text()
     sources = await page.locator(".turn:last-of-type .sources").inner_text()
-    assert "国际运输时效与禁限运.md" in sources
+    assert "商品图片规范.md" in sources
     await page.locator(".turn:last-of-type .md .chip").first.click()
     await page.wait_for_selector("mark")
-    assert "8–12 天" in await page.locator("mark").first.inner_text()
+    assert "800×800" in await page.locator("mark").first.inner_text()
     assert await in_widget(page, "document.documentElement.scrollWidth <= window.innerWidth")
 
 

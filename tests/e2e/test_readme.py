@@ -53,7 +53,7 @@ def test_a_command_of_the_readme_works(command: str, sample_copilot: SampleCopil
         assert names[0] == "started"
         assert names[-1] == "done"
         end = json.loads(done.stdout.rsplit("data: ", 1)[1].strip())
-        assert "8%" in end["answer"]
+        assert "800×800" in end["answer"]
         assert end["citations"]
 
 
