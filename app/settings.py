@@ -25,6 +25,10 @@ class Settings(KnowledgeSettings):
     model_name: str | None = Field(None, description="Its model, e.g. `qwen-plus`, `deepseek-chat`, `gpt-5-mini`.")
     model_temperature: float = Field(0.2, ge=0, le=2, description="Its temperature.")
     model_max_tokens: int = Field(1024, ge=16, description="Longest answer, in tokens.")
+    model_think: bool = Field(
+        True,
+        description="Ask it to think first, in tags (chain of thought); false for models that reason by themselves.",
+    )
     model_connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach it.")
     model_first_token_timeout: float = Field(60.0, gt=0, description="Seconds until it says something.")
     model_between_tokens_timeout: float = Field(30.0, gt=0, description="Seconds it may pause.")

@@ -97,7 +97,7 @@ def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
     )
     return ModelAnswerer(
         model,
-        prompts.load("answer"),
+        prompts.load("answer", think=settings.model_think),
         temperature=settings.model_temperature,
         max_tokens=settings.model_max_tokens,
     )
