@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
-from app.api.dependencies import Chatter, TheRunning, TheServices
+from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
 from app.chat.events import Done, Event, Failed, Sources, Token, name_of, payload_of
 from app.chat.running import RunningTurns
 from app.chat.service import Ask
@@ -80,6 +81,14 @@ async def regenerate(
 async def feedback(turn_id: str, body: FeedbackRequest, who: Chatter, services: TheServices) -> None:
     """Thumbs, with a reason."""
     await services.conversations.rate(who.tenant, turn_id, rating=body.rating, reason=body.reason, comment=body.comment)
+
+
+@router.get("/gaps")
+async def list_gaps(
+    who: Reader, services: TheServices, limit: int = Query(default=100, ge=1, le=500)
+) -> dict[str, Any]:
+    """Questions that could not be answered, newest first."""
+    return {"gaps": [asdict(gap) for gap in await services.conversations.gaps(who.tenant, limit=limit)]}
 
 
 def coalesced(batch: Sequence[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, select, update
 
 from app.chat.events import Done, passage_json
-from app.chat.tables import conversations, feedback, turns
+from app.chat.tables import conversations, feedback, gaps, turns
 from knowledge.database import Database, now
 from knowledge.errors import InvalidInput, NotFound
 from knowledge.models import Passage
@@ -33,6 +33,16 @@ class TurnRecord:
     conversation_id: str
     question: str
     knowledge_bases: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A question (self-contained) that the knowledge bases named, or all of them, could not answer."""
+
+    turn_id: str
+    question: str
+    knowledge_bases: list[str] | None
+    created_at: datetime
 
 
 class Conversations:
@@ -119,7 +129,19 @@ class Conversations:
             "completion_tokens": done.usage.get("completion_tokens"),
             "timings_ms": done.timings_ms,
         }
-        await self._update(done.turn_id, values)
+        async with self._database.write() as connection:
+            changed = update(turns).where(turns.c.id == done.turn_id).values(**values)
+            row = (await connection.execute(changed.returning(turns.c.tenant, turns.c.knowledge_bases))).one()
+            if done.refused:
+                gap = {"tenant": row.tenant, "question": condensed, "knowledge_bases": row.knowledge_bases}
+                await connection.execute(insert(gaps).values(turn_id=done.turn_id, created_at=now(), **gap))
+
+    async def gaps(self, tenant: str, *, limit: int = 100) -> list[Gap]:
+        """Questions that could not be answered, newest first."""
+        query = select(gaps).where(gaps.c.tenant == tenant).order_by(gaps.c.created_at.desc()).limit(limit)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [Gap(row.turn_id, row.question, row.knowledge_bases, row.created_at) for row in rows]
 
     async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
         await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})

@@ -1,4 +1,4 @@
-"""Conversations, their turns, and what people thought of them."""
+"""Conversations, their turns, what people thought of them, and the questions that could not be answered."""
 
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
@@ -48,4 +48,15 @@ feedback = Table(
     Column("reason", String(32)),
     Column("comment", Text),
     Column("created_at", Moment, nullable=False),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("knowledge_bases", JSON),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "tenant", "created_at"),
 )

@@ -77,6 +77,15 @@ async def test_upload_to_cited_answer(tmp_path: Path) -> None:
         assert whole["passages"][0]["document"] == "费用.md"
 
 
+async def test_a_question_that_was_refused_is_recorded_as_a_gap_and_an_answered_one_is_not(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, services):
+        await take_in(services, "shop", "费用.md", FEES)
+        for question in ("旗舰店的保证金是多少？", "月球上的重力加速度是多少？"):
+            await http.post("/v1/chat", json={"question": question, "kb": ["shop"], "stream": False})
+        gaps = (await http.get("/v1/gaps")).json()["gaps"]
+        assert [(gap["question"], gap["knowledge_bases"]) for gap in gaps] == [("月球上的重力加速度是多少？", ["shop"])]
+
+
 async def test_a_turn_can_be_rated_read_again_and_regenerated(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, services):
         await take_in(services, "shop", "费用.md", FEES)
