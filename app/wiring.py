@@ -7,6 +7,7 @@ from functools import partial
 
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
+from app.chat.cache import AnswerCache, MemoryCache, RedisCache
 from app.chat.history import Conversations
 from app.chat.service import ChatService
 from app.database import migrate
@@ -49,6 +50,7 @@ class Twins:
     vectors: VectorStore | None = None
     queue: IngestQueue | None = None
     answerer: Answerer | None = None
+    cache: AnswerCache | None = None
 
 
 @asynccontextmanager
@@ -64,13 +66,15 @@ async def running_services(
     parts = knowledge_wiring.build(settings, chroma_url=chroma_url, embedder=twins.embedder, vectors=twins.vectors)
     redis = redis_url or settings.redis_url
     queue = twins.queue or (DramatiqQueue(redis) if redis else None)
+    cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
     try:
         await migrate(parts.database)
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        services = _services(settings, parts, queue, twins.answerer)
+        services = _services(settings, parts, queue, cache, twins.answerer)
         yield services
         await services.chat.answerer.close()
     finally:
+        await cache.close()
         await parts.vectors.close()
         await parts.database.close()
         if isinstance(queue, DramatiqQueue):
@@ -103,7 +107,9 @@ def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
     )
 
 
-def _services(settings: Settings, parts: Knowledge, queue: IngestQueue | None, answerer: Answerer | None) -> Services:
+def _services(
+    settings: Settings, parts: Knowledge, queue: IngestQueue | None, cache: AnswerCache, answerer: Answerer | None
+) -> Services:
     files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
@@ -120,6 +126,7 @@ def _services(settings: Settings, parts: Knowledge, queue: IngestQueue | None, a
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
+        cache=cache,
         answerer=answerer or make_answerer(settings, parts.embedder),
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),

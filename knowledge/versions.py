@@ -310,11 +310,11 @@ async def _require_lease(connection: AsyncConnection, claim: Claim) -> int:
 
 
 async def _replace_chunks(connection: AsyncConnection, claim: Claim, pieces: Sequence[IndexedChunk]) -> None:
-    known = select(chunks.c.id, chunks.c.fingerprint, chunks.c.epoch).where(chunks.c.document_id == claim.document_id)
+    known = select(chunks).where(chunks.c.document_id == claim.document_id)
     old = {row.id: row for row in await connection.execute(known)}
     new_ids = {piece.chunk.id for piece in pieces}
     gone = [chunk_id for chunk_id in old if chunk_id not in new_ids]
-    changed = any(p.chunk.id not in old or old[p.chunk.id].fingerprint != p.fingerprint for p in pieces)
+    changed = any(piece.chunk.id not in old or _differs(old[piece.chunk.id], piece) for piece in pieces)
     epoch = await next_epoch(connection, claim.kb_id) if changed or gone else 0
     if gone:
         await _log_removals(connection, claim.tenant, claim.kb_id, gone, epoch)
@@ -323,6 +323,13 @@ async def _replace_chunks(connection: AsyncConnection, claim: Claim, pieces: Seq
     rows = [_row(claim, piece, old.get(piece.chunk.id), epoch) for piece in pieces]
     if rows:
         await connection.execute(insert(chunks), rows)
+
+
+def _differs(old: Any, piece: IndexedChunk) -> bool:
+    """In what an answer shows of it; its number in the document is not shown."""
+    place = piece.chunk.place
+    shown = (old.fingerprint, old.page, old.sheet, old.row)
+    return shown != (piece.fingerprint, place.page, place.sheet, place.row)
 
 
 def _row(claim: Claim, piece: IndexedChunk, old: Any, epoch: int) -> dict[str, Any]:

@@ -7,14 +7,15 @@ before the first event; after it, failure is an event.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import uuid4
 
 from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
+from app.chat.cache import AnswerCache, CachedAnswer, exact_key
 from app.chat.condense import condense
 from app.chat.events import Done, Event, Failed, Reasoning, Sources, Stage, Started, Token
 from app.chat.history import Conversations
@@ -62,6 +63,9 @@ class Turn:
     usage: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
     refused: bool = False
+    cached: Literal["exact"] | None = None
+    cacheable: bool = False
+    epochs: dict[str, int] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 
@@ -82,6 +86,7 @@ class ChatService:
         answerer: Answerer,
         condense_template: PromptTemplate,
         assess: Assess,
+        cache: AnswerCache,
         passages: int = 6,
     ) -> None:
         self._catalog = catalog
@@ -90,6 +95,7 @@ class ChatService:
         self.answerer = answerer
         self._condense_template = condense_template
         self._assess = assess
+        self._cache = cache
         self._passages = passages
 
     async def prepare(self, ask: Ask) -> Turn:
@@ -160,12 +166,15 @@ class ChatService:
             answer=text,
             citations=cited,
             refused=turn.refused,
+            cached=turn.cached,
             model=self.answerer.name,
             finish="stopped" if stopped else turn.finish,
             notice="no_model" if self.answerer.kind == "extractive" and not turn.refused else None,
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
+        if turn.cacheable and done.finish == "stop" and not (done.refused or done.cached):
+            await self._cache.put(turn.ask.tenant, self._key(turn, turn.epochs), CachedAnswer(text, turn.evidence))
         await self._conversations.finish(
             done, condensed=turn.condensed, evidence=turn.evidence, prompt_version=self.answerer.prompt_version
         )
@@ -175,9 +184,16 @@ class ChatService:
         yield Stage("retrieving")
         ask = turn.ask
         past = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
+        turn.cacheable = not past
+        if turn.cacheable and ask.regenerates is None and (kept := await self._kept(turn)):
+            turn.evidence, turn.cached = kept.evidence, "exact"
+            yield Sources(turn.evidence)
+            yield self._say(turn, kept.answer)
+            return
         model = self.answerer.model if isinstance(self.answerer, ModelAnswerer) else None
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
+        turn.epochs = found.epochs
         turn.lap("retrieved")
         verdict = await self.judge(turn.condensed, found)
         near = verdict.score > LENIENT
@@ -196,6 +212,21 @@ class ChatService:
                 event = self._event_of(turn, delta)
                 if event is not None:
                     yield event
+
+    async def _kept(self, turn: Turn) -> CachedAnswer | None:
+        """The answer that was made from the same evidence, if the knowledge bases stand where they stood then."""
+        bases = await self._catalog.named(turn.ask.tenant, turn.ask.kbs)
+        return await self._cache.get(turn.ask.tenant, self._key(turn, {kb.id: kb.epoch for kb in bases}))
+
+    def _key(self, turn: Turn, epochs: Mapping[str, int]) -> str:
+        answerer = self.answerer
+        return exact_key(
+            turn.ask.tenant,
+            epochs,
+            prompt=answerer.prompt_version,
+            model=answerer.name,
+            question=turn.ask.question,
+        )
 
     def _event_of(self, turn: Turn, delta: Delta) -> Event | None:
         match delta:
