@@ -136,7 +136,6 @@ def _services(
         catalog=parts.catalog,
         versions=parts.versions,
         vectors=parts.vectors,
-        lexical=parts.lexical,
         embedder=parts.embedder,
         files=files,
         load=load,

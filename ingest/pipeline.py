@@ -18,7 +18,6 @@ from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from knowledge.catalog import Catalog
 from knowledge.errors import DocumentRefused, Unavailable
-from knowledge.lexical import LexicalIndex
 from knowledge.models import Chunk, KnowledgeBase
 from knowledge.ports import Embedder, VectorStore
 from knowledge.vectors import collection_name
@@ -57,7 +56,6 @@ class Pipeline:
         catalog: Catalog,
         versions: Versions,
         vectors: VectorStore,
-        lexical: LexicalIndex,
         embedder: Embedder,
         files: FileStore,
         load: Load,
@@ -65,7 +63,6 @@ class Pipeline:
         self._catalog = catalog
         self._versions = versions
         self._vectors = vectors
-        self._lexical = lexical
         self._embedder = embedder
         self._files = files
         self._load = load

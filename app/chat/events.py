@@ -39,11 +39,6 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestions:
-    questions: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Done:
     """The end of an answer. ``finish`` is stop, length (the model ran out of tokens) or stopped (by the user)."""
 
@@ -71,7 +66,7 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Suggestions | Done | Failed
+Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Done | Failed
 
 
 def name_of(event: Event) -> str:

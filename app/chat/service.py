@@ -7,7 +7,7 @@ before the first event; after it, failure is an event.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -113,9 +113,10 @@ class ChatService:
                 "document.",
                 code="question_too_long",
             )
-        await self._catalog.named(ask.tenant, ask.kbs)
+        bases = await self._catalog.named(ask.tenant, ask.kbs)
         conversation = await self._conversations.open(ask.tenant, ask.conversation_id, channel=ask.channel)
-        turn = Turn(uuid4().hex, conversation, ask, condensed=question)
+        epochs = {kb.id: kb.epoch for kb in bases}
+        turn = Turn(uuid4().hex, conversation, ask, condensed=question, epochs=epochs)
         await self._conversations.begin(
             ask.tenant,
             turn_id=turn.id,
@@ -174,7 +175,7 @@ class ChatService:
             timings_ms=turn.timings_ms,
         )
         if turn.cacheable and done.finish == "stop" and not (done.refused or done.cached):
-            await self._cache.put(turn.ask.tenant, self._key(turn, turn.epochs), CachedAnswer(text, turn.evidence))
+            await self._cache.put(turn.ask.tenant, self._key(turn), CachedAnswer(text, turn.evidence))
         await self._conversations.finish(
             done, condensed=turn.condensed, evidence=turn.evidence, prompt_version=self.answerer.prompt_version
         )
@@ -185,7 +186,8 @@ class ChatService:
         ask = turn.ask
         past = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
         turn.cacheable = not past
-        if turn.cacheable and ask.regenerates is None and (kept := await self._kept(turn)):
+        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
+        if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
             turn.evidence, turn.cached = kept.evidence, "exact"
             yield Sources(turn.evidence)
             yield self._say(turn, kept.answer)
@@ -213,16 +215,11 @@ class ChatService:
                 if event is not None:
                     yield event
 
-    async def _kept(self, turn: Turn) -> CachedAnswer | None:
-        """The answer that was made from the same evidence, if the knowledge bases stand where they stood then."""
-        bases = await self._catalog.named(turn.ask.tenant, turn.ask.kbs)
-        return await self._cache.get(turn.ask.tenant, self._key(turn, {kb.id: kb.epoch for kb in bases}))
-
-    def _key(self, turn: Turn, epochs: Mapping[str, int]) -> str:
+    def _key(self, turn: Turn) -> str:
         answerer = self.answerer
         return exact_key(
             turn.ask.tenant,
-            epochs,
+            turn.epochs,
             prompt=answerer.prompt_version,
             model=answerer.name,
             question=turn.ask.question,
