@@ -46,7 +46,7 @@ async def _validation(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    where = ".".join(p for p in first["loc"] if isinstance(p, str) and p not in ("body", "query", "path"))
     return problem(422, "invalid_input", f"{where or 'The request'}: {first['msg']}.")
 
 
