@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.jobs.queue import IngestQueue
+from app.jobs.ingestion import KIND, MAX_ATTEMPTS
+from app.jobs.models import Job
+from app.jobs.service import JobService, Wanted
 from ingest.files import FileStore, StoredFile
 from knowledge.catalog import Catalog
 from knowledge.errors import InvalidInput, Unavailable
@@ -25,10 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A document that was taken in; ``fresh`` is False when these bytes are live or under way already."""
+    """A document that was taken in; ``fresh`` is False when these bytes are live or under way already: no job then."""
 
     document: Document
     fresh: bool
+    job_id: str | None = None
 
 
 class KnowledgeService:
@@ -44,7 +47,7 @@ class KnowledgeService:
         embedder: Embedder,
         retriever: Retriever,
         files: FileStore,
-        queue: IngestQueue | None,
+        jobs: JobService,
     ) -> None:
         self.catalog = catalog
         self._versions = versions
@@ -53,7 +56,7 @@ class KnowledgeService:
         self._embedder = embedder
         self._retriever = retriever
         self._files = files
-        self._queue = queue
+        self._jobs = jobs
 
     async def create(self, tenant: str, name: str) -> KnowledgeBase:
         return await self.catalog.create_knowledge_base(tenant, name, embedding_model=self._embedder.model_id)
@@ -85,7 +88,7 @@ class KnowledgeService:
         """Process the bytes last received once more."""
         document = await self.catalog.document(tenant, document_id)
         await self._versions.reopen(document)
-        await self._notify(document)
+        await self.process(document)
         return await self.catalog.document(tenant, document_id)
 
     async def delete_document(self, tenant: str, document_id: str) -> None:
@@ -100,6 +103,17 @@ class KnowledgeService:
         except Unavailable:
             log.warning("vectors left to the sweep document=%s", document_id)
 
+    async def process(self, document: Document) -> Job:
+        """The job that takes a received document in; one that waits in the queue already is enough."""
+        wanted = Wanted(
+            document.tenant,
+            KIND,
+            {"document_id": document.id},
+            subject=document.id,
+            max_attempts=MAX_ATTEMPTS,
+        )
+        return await self._jobs.submit(wanted)
+
     async def chunks(self, tenant: str, document_id: str, *, limit: int, offset: int) -> tuple[Document, list[Chunk]]:
         document = await self.catalog.document(tenant, document_id)
         return document, await self.catalog.chunks_of(document, limit=limit, offset=offset)
@@ -111,20 +125,10 @@ class KnowledgeService:
     async def _receive(self, kb: KnowledgeBase, name: str, stored: StoredFile) -> Received:
         document_id, fresh = await self._versions.receive(kb, name, content_hash=stored.content_hash, size=stored.size)
         document = await self.catalog.document(kb.tenant, document_id)
-        if fresh:
-            await self._notify(document)
-        elif document.status is DocumentStatus.PROCESSING:
+        job_id = (await self.process(document)).id if fresh and self._jobs.queued else None
+        if not fresh and document.status is DocumentStatus.PROCESSING:
             document = replace(document, status=DocumentStatus.RECEIVED)
-        return Received(document, fresh)
-
-    async def _notify(self, document: Document) -> None:
-        if self._queue is None:
-            return
-        try:
-            await asyncio.to_thread(self._queue.enqueue, document.tenant, document.id)
-        except Unavailable as down:
-            # The row is the truth: the worker's sweep finds the document as soon as it can.
-            log.warning("document waits for the sweep id=%s code=%s", document.id, down.error_code)
+        return Received(document, fresh, job_id)
 
 
 def clean_name(name: str) -> str:

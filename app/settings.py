@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from app.jobs.pricing import Prices
 from knowledge.settings import KnowledgeSettings
 
 
@@ -35,8 +36,24 @@ class Settings(KnowledgeSettings):
     model_retries: int = Field(2, ge=0, le=10, description="Tries again before the first token.")
     passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
+    artifacts_url: str | None = Field(
+        None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."
+    )
+    secret: SecretStr | None = Field(None, description="Signs links; empty: one is made in the data folder.")
+    prices: Prices = Field(
+        Prices(),
+        description="Price table as JSON: `currency`, `models` (per million tokens), `image`, `gpu_second`.",
+    )
+    job_concurrency: int | None = Field(None, ge=1, description="Jobs of a tenant that run at a time in a queue.")
+    job_daily_limit: int | None = Field(None, ge=0, description="Jobs of a tenant in a day.")
+    job_daily_budget: float | None = Field(None, ge=0, description="Money of a tenant's jobs in a day.")
+    job_approval_over: float | None = Field(None, ge=0, description="A job that may cost more waits for approval.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
+
+    @property
+    def artifacts(self) -> str:
+        return self.artifacts_url or str(self.data.absolute() / "artifacts")
 
     @property
     def keys_required(self) -> bool:

@@ -1,9 +1,10 @@
 """The service put together from settings: what is behind which port is decided here and nowhere else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
@@ -12,7 +13,15 @@ from app.chat.history import Conversations
 from app.chat.service import ChatService
 from app.database import migrate
 from app.identity.keys import Keys
-from app.jobs.queue import DramatiqQueue, IngestQueue
+from app.jobs.artifacts import Artifacts, secret_of
+from app.jobs.events import JobEvents, MemoryEvents, RedisEvents
+from app.jobs.ingestion import IngestHandler
+from app.jobs.ledger import Ledger
+from app.jobs.models import Limits
+from app.jobs.ports import Handler
+from app.jobs.queue import DramatiqQueue, JobQueue
+from app.jobs.service import JobService
+from app.llm.ports import ChatModel
 from app.services import KnowledgeService
 from app.settings import Settings
 from ingest.files import FileStore
@@ -20,6 +29,7 @@ from ingest.loaders import load
 from ingest.pipeline import Pipeline
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.database import Database
 from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
 from knowledge.ports import Embedder, VectorStore
@@ -40,17 +50,20 @@ class Services:
     keys: Keys
     pipeline: Pipeline
     files: FileStore
+    jobs: JobService
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Doubles to put in place of what is expensive; None is the real thing."""
+    """Doubles to put in place of what is expensive; None is the real thing. ``handlers`` are further kinds of job."""
 
     embedder: Embedder | None = None
     vectors: VectorStore | None = None
-    queue: IngestQueue | None = None
+    queue: JobQueue | None = None
     answerer: Answerer | None = None
     cache: AnswerCache | None = None
+    events: JobEvents | None = None
+    handlers: Sequence[Handler[Any]] = ()
 
 
 @asynccontextmanager
@@ -65,40 +78,51 @@ async def running_services(
     settings.data.mkdir(parents=True, exist_ok=True)
     parts = knowledge_wiring.build(settings, chroma_url=chroma_url, embedder=twins.embedder, vectors=twins.vectors)
     redis = redis_url or settings.redis_url
-    queue = twins.queue or (DramatiqQueue(redis) if redis else None)
     cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
     try:
         await migrate(parts.database)
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        services = _services(settings, parts, queue, cache, twins.answerer)
-        yield services
-        await services.chat.answerer.close()
+        answerer = twins.answerer or make_answerer(settings, parts.embedder)
+        files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
+        pipeline = _pipeline(parts, files)
+        model = answerer.model if isinstance(answerer, ModelAnswerer) else None
+        kinds = [IngestHandler(pipeline, parts.versions), *studio_handlers(settings, model), *twins.handlers]
+        async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
+            yield _services(settings, parts, files=files, pipeline=pipeline, jobs=jobs, cache=cache, answerer=answerer)
+        await answerer.close()
     finally:
         await cache.close()
         await parts.vectors.close()
         await parts.database.close()
-        if isinstance(queue, DramatiqQueue):
-            queue.close()
+
+
+@asynccontextmanager
+async def running_studio(settings: Settings, *, redis_url: str | None = None) -> AsyncIterator[JobService]:
+    """What a worker of the text and image queues needs: no embedder, no vectors."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    model = make_model(settings)
+    redis = redis_url or settings.redis_url
+    try:
+        await migrate(database)
+        async with _running_jobs(settings, database, redis, studio_handlers(settings, model), Twins()) as jobs:
+            yield jobs
+    finally:
+        if model is not None:
+            await model.aclose()
+        await database.close()
+
+
+def studio_handlers(settings: Settings, model: ChatModel | None) -> list[Handler[Any]]:
+    """Every kind of text and image job."""
+    return []
 
 
 def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
     """Raises InvalidInput ``setting_missing`` when a model is configured by half."""
-    if not settings.model_base_url and not settings.model_name:
+    model = make_model(settings)
+    if model is None:
         return ExtractiveAnswerer(embedder if embedder.model_id.startswith(CALIBRATED_MODEL) else None)
-    if not (settings.model_base_url and settings.model_name):
-        raise InvalidInput("Set both COPILOT_MODEL_BASE_URL and COPILOT_MODEL_NAME.", code="setting_missing")
-    from app.llm.openai import OpenAIChatModel
-
-    key = settings.model_api_key
-    model = OpenAIChatModel(
-        settings.model_base_url,
-        key.get_secret_value() if key else "",
-        settings.model_name,
-        connect_timeout=settings.model_connect_timeout,
-        first_token_timeout=settings.model_first_token_timeout,
-        between_tokens_timeout=settings.model_between_tokens_timeout,
-        max_retries=settings.model_retries,
-    )
     return ModelAnswerer(
         model,
         prompts.load("answer", think=settings.model_think),
@@ -107,10 +131,75 @@ def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
     )
 
 
+def make_model(settings: Settings) -> ChatModel | None:
+    """The configured language model. Raises InvalidInput ``setting_missing`` when it is configured by half."""
+    if not settings.model_base_url and not settings.model_name:
+        return None
+    if not (settings.model_base_url and settings.model_name):
+        raise InvalidInput("Set both COPILOT_MODEL_BASE_URL and COPILOT_MODEL_NAME.", code="setting_missing")
+    from app.llm.openai import OpenAIChatModel
+
+    key = settings.model_api_key
+    return OpenAIChatModel(
+        settings.model_base_url,
+        key.get_secret_value() if key else "",
+        settings.model_name,
+        connect_timeout=settings.model_connect_timeout,
+        first_token_timeout=settings.model_first_token_timeout,
+        between_tokens_timeout=settings.model_between_tokens_timeout,
+        max_retries=settings.model_retries,
+    )
+
+
+@asynccontextmanager
+async def _running_jobs(
+    settings: Settings, database: Database, redis: str | None, handlers: Sequence[Handler[Any]], twins: Twins
+) -> AsyncIterator[JobService]:
+    queue = twins.queue or (DramatiqQueue(redis) if redis else None)
+    events = twins.events or (RedisEvents(redis) if redis else MemoryEvents())
+    secret = settings.secret.get_secret_value().encode() if settings.secret else secret_of(settings.data.absolute())
+    limits = Limits(
+        concurrency=settings.job_concurrency,
+        daily_jobs=settings.job_daily_limit,
+        daily_amount=settings.job_daily_budget,
+        approval_over=settings.job_approval_over,
+    )
+    try:
+        yield JobService(
+            ledger=Ledger(database, limits),
+            events=events,
+            artifacts=Artifacts(database, settings.artifacts, secret=secret),
+            queue=queue,
+            prices=settings.prices,
+            handlers=handlers,
+        )
+    finally:
+        await events.close()
+        if queue is not None:
+            queue.close()
+
+
+def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
+    return Pipeline(
+        catalog=parts.catalog,
+        versions=parts.versions,
+        vectors=parts.vectors,
+        embedder=parts.embedder,
+        files=files,
+        load=load,
+    )
+
+
 def _services(
-    settings: Settings, parts: Knowledge, queue: IngestQueue | None, cache: AnswerCache, answerer: Answerer | None
+    settings: Settings,
+    parts: Knowledge,
+    *,
+    files: FileStore,
+    pipeline: Pipeline,
+    jobs: JobService,
+    cache: AnswerCache,
+    answerer: Answerer,
 ) -> Services:
-    files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
         catalog=parts.catalog,
@@ -120,24 +209,16 @@ def _services(
         embedder=parts.embedder,
         retriever=parts.retriever,
         files=files,
-        queue=queue,
+        jobs=jobs,
     )
     chat = ChatService(
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
         cache=cache,
-        answerer=answerer or make_answerer(settings, parts.embedder),
+        answerer=answerer,
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
         passages=settings.passages,
     )
-    pipeline = Pipeline(
-        catalog=parts.catalog,
-        versions=parts.versions,
-        vectors=parts.vectors,
-        embedder=parts.embedder,
-        files=files,
-        load=load,
-    )
-    return Services(settings, parts, knowledge, chat, conversations, Keys(parts.database), pipeline, files)
+    return Services(settings, parts, knowledge, chat, conversations, Keys(parts.database), pipeline, files, jobs)

@@ -1,4 +1,4 @@
-"""``copilot worker``: takes messages from the queue and runs the pipeline; sweeps up what messages forgot.
+"""``copilot worker``: takes messages from the queue and runs jobs; sweeps up what messages forgot.
 
 Dramatiq's threads only hand over: all work happens on one event loop, which owns every connection.
 """
@@ -9,101 +9,167 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import dramatiq
 
-from app.jobs.queue import INGEST_ACTOR, INGEST_QUEUE, broker
+from app.jobs.queue import actor_name, broker
+from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
+from app.jobs.service import JobService
 from app.processes.runtime import mark_ready
 from app.settings import Settings
-from app.wiring import Services, running_services
+from app.wiring import Services, running_services, running_studio
 from knowledge.errors import InvalidInput, Unavailable
 
-THREADS = 2  # documents at a time: one is read while another is embedded
-SWEEP_SECONDS = 3.0
-IDLE = timedelta(seconds=8)  # a received document that nobody took for this long has lost its message
+# Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; of pictures one is
+# encoded while another is computed.
+SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 2}
+SWEEP_SECONDS = 2.0
+FILE_SWEEP_SECONDS = 900
+IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it
 HALF_FILE_SECONDS = 3600
 STOP_SECONDS = 1  # `copilot up` allows 2.5 in all
 
 log = logging.getLogger(__name__)
 
 
-async def run_worker(settings: Settings, *, redis_url: str | None = None, chroma_url: str | None = None) -> None:
-    """Work until SIGTERM or SIGINT; documents in hand are given back. Raises InvalidInput ``setting_missing``."""
+async def run_worker(
+    settings: Settings,
+    queues: Sequence[str] = ("text", "ingest"),
+    *,
+    redis_url: str | None = None,
+    chroma_url: str | None = None,
+) -> None:
+    """Work until SIGTERM or SIGINT; jobs in hand are given back. Raises InvalidInput ``setting_missing``."""
     redis = redis_url or settings.redis_url
     if not redis:
         raise InvalidInput(
             "There is no Redis. Set COPILOT_REDIS_URL, or start everything with “copilot up”.", code="setting_missing"
         )
-    async with running_services(settings, redis_url=redis, chroma_url=chroma_url) as services:
-        await Worker(services, redis).run()
+    async with _working(settings, queues, redis, chroma_url) as (jobs, sweep):
+        await Worker(jobs, redis, queues, sweep=sweep, data=settings.data).run()
 
 
 class Worker:
-    """One process's share of the work."""
+    """One process's share of the work. ``sweep`` is done every few seconds beside the ledger's own."""
 
-    def __init__(self, services: Services, redis_url: str) -> None:
-        self._services = services
-        self._broker = broker(redis_url)
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    def __init__(
+        self,
+        jobs: JobService,
+        redis_url: str,
+        queues: Sequence[str],
+        *,
+        sweep: Callable[[], Awaitable[None]],
+        data: Path,
+    ) -> None:
+        self._jobs = jobs
+        self._queues = queues
+        self._broker = broker(redis_url, queues)
+        self._runner = JobRunner(jobs, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
+        self._sweep_more = sweep
+        self._data = data
+        self._busy: Counter[str] = Counter()
         self._stop = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-
-        @dramatiq.actor(broker=self._broker, queue_name=INGEST_QUEUE, actor_name=INGEST_ACTOR)
-        def ingest_document(tenant: str, document_id: str) -> None:  # noqa: ARG001 (the message names its tenant)
-            asyncio.run_coroutine_threadsafe(self._ingest(document_id), loop).result()
-
-        threads = dramatiq.Worker(self._broker, worker_threads=THREADS)
-        threads.start()
-        mark_ready(self._services.settings.data)
-        log.info("worker ready owner=%s", self._owner)
+        threads = [self._threads(queue, loop) for queue in self._queues]
+        for pool in threads:
+            pool.start()
+        mark_ready(self._data)
+        log.info("worker ready queues=%s", ",".join(self._queues))
         try:
-            while not self._stop.is_set():
-                await self._sweep()
-                await self._pause(SWEEP_SECONDS)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await asyncio.to_thread(threads.stop, STOP_SECONDS * 1000)
-
-    async def _ingest(self, document_id: str) -> None:
-        task = asyncio.current_task()
-        if task is None or self._stop.is_set():
-            return
-        self._tasks.add(task)
-        try:
-            await self._services.pipeline.run(document_id, owner=self._owner)
-        finally:
-            self._tasks.discard(task)
-
-    async def _sweep(self) -> None:
-        """Messages for documents that have none, vectors that nobody needs, half-written files of dead uploads."""
-        try:
-            if await asyncio.to_thread(self._broker.do_qsize, INGEST_QUEUE) == 0:
-                for tenant, document_id in await self._services.parts.versions.waiting(idle=IDLE):
-                    await asyncio.to_thread(self._send, tenant, document_id)
-            await self._services.pipeline.sweep()
-            await asyncio.to_thread(_drop_half_files, self._services.settings.data / "files")
-        except (Unavailable, ConnectionError, dramatiq.errors.BrokerError) as down:
-            log.warning("sweep postponed: %s", down)
-
-    def _send(self, tenant: str, document_id: str) -> None:
-        self._broker.get_actor(INGEST_ACTOR).send(tenant, document_id)
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.TaskGroup() as tasks:
+                endless = [tasks.create_task(work()) for work in (self._beat, self._listen)]
+                endless.append(tasks.create_task(self._sweep(tasks)))
                 await self._stop.wait()
-        except TimeoutError:
+                await self._runner.stop()
+                for task in endless:
+                    task.cancel()
+        finally:
+            await asyncio.gather(*(asyncio.to_thread(pool.stop, STOP_SECONDS * 1000) for pool in threads))
+
+    def _threads(self, queue: str, loop: asyncio.AbstractEventLoop) -> dramatiq.Worker:
+        @dramatiq.actor(broker=self._broker, queue_name=queue, actor_name=actor_name(queue))
+        def work(job_id: str) -> None:  # noqa: ARG001 (whose turn it is, the ledger decides)
+            asyncio.run_coroutine_threadsafe(self._drain(queue), loop).result()
+
+        return dramatiq.Worker(self._broker, queues={queue}, worker_threads=SLOTS[queue])
+
+    async def _drain(self, queue: str) -> None:
+        if self._busy[queue] >= SLOTS[queue]:
             return
+        self._busy[queue] += 1
+        try:
+            await self._runner.drain(queue)
+        finally:
+            self._busy[queue] -= 1
+
+    async def _beat(self) -> None:
+        while True:
+            await self._runner.beat()
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def _listen(self) -> None:
+        async for job_id in self._jobs.events.cancellations():
+            self._runner.cancel(job_id)
+
+    async def _sweep(self, tasks: asyncio.TaskGroup) -> None:
+        """Jobs of dead workers, jobs without a message, and whatever else this worker looks after."""
+        while True:
+            try:
+                for job in await self._jobs.ledger.sweep():
+                    log.warning("job comes back id=%s attempts=%d", job.id, job.attempts)
+                await self._sweep_more()
+                for queue in self._queues:
+                    free = SLOTS[queue] - self._busy[queue]
+                    for _ in range(min(free, await self._jobs.ledger.waiting(queue))):
+                        tasks.create_task(self._drain(queue))
+            except (Unavailable, ConnectionError) as down:
+                log.warning("sweep postponed: %s", down)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+
+@asynccontextmanager
+async def _working(
+    settings: Settings, queues: Sequence[str], redis: str, chroma_url: str | None
+) -> AsyncIterator[tuple[JobService, Callable[[], Awaitable[None]]]]:
+    """The jobs of this worker and its sweep. Only who takes documents in loads the embedder."""
+    if "ingest" in queues:
+        async with running_services(settings, redis_url=redis, chroma_url=chroma_url) as services:
+            yield services.jobs, _Housekeeping(services).sweep
+    else:
+        async with running_studio(settings, redis_url=redis) as jobs:
+            yield jobs, _nothing
+
+
+class _Housekeeping:
+    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._files_at = time.monotonic()
+
+    async def sweep(self) -> None:
+        services = self._services
+        for tenant, document_id in await services.parts.versions.waiting(idle=IDLE):
+            await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
+        await services.pipeline.sweep()
+        await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
+        if time.monotonic() - self._files_at > FILE_SWEEP_SECONDS:
+            self._files_at = time.monotonic()
+            await services.jobs.artifacts.sweep()
+
+
+async def _nothing() -> None:
+    """What a worker of the studio's queues looks after besides."""
 
 
 def _drop_half_files(folder: Path) -> None:

@@ -47,6 +47,16 @@ class Load(Protocol):
     def __call__(self, path: Path, *, name: str, max_bytes: int) -> LoadedDocument: ...
 
 
+class Report(Protocol):
+    """Hears how far a run is: a stage and 0–100. Must not block."""
+
+    def __call__(self, stage: str, percent: int) -> None: ...
+
+
+def _silent(stage: str, percent: int) -> None:
+    """Nobody listens."""
+
+
 class Pipeline:
     """Takes received documents to live ones."""
 
@@ -67,13 +77,13 @@ class Pipeline:
         self._files = files
         self._load = load
 
-    async def run(self, document_id: str, *, owner: str) -> Outcome | None:
+    async def run(self, document_id: str, *, owner: str, report: Report = _silent) -> Outcome | None:
         """Work on a document; None when there is nothing left to do. Raises nothing of its own."""
         claim = await self._versions.claim(document_id, owner)
         if claim is None:
             return None
         try:
-            return await self._process(claim)
+            return await self._process(claim, report)
         except DocumentRefused as refusal:
             await self._versions.fail(claim, refusal.reason, refusal.message)
             log.info("document refused id=%s reason=%s", document_id, refusal.reason)
@@ -93,15 +103,15 @@ class Pipeline:
         """Delete vectors that nothing needs, left by deletions and interrupted runs; → how many."""
         return await self._delete_orphans(await self._versions.orphans())
 
-    async def _process(self, claim: Claim) -> Outcome:
+    async def _process(self, claim: Claim, report: Report) -> Outcome:
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
-        loaded = await self._loaded(claim)
-        await self._versions.progress(claim, "chunking", 10)
+        loaded = await self._loaded(claim, report)
+        await self._progress(claim, report, "chunking", 10)
         pieces = await asyncio.to_thread(_pieces, loaded, claim)
         if not pieces:
             raise DocumentRefused("empty", "There is no text in this document.")
-        embedded = await self._embed_missing(claim, kb, pieces)
-        await self._versions.progress(claim, "publishing", 98)
+        embedded = await self._embed_missing(claim, kb, pieces, report)
+        await self._progress(claim, report, "publishing", 98)
         await self._versions.publish(
             claim,
             pieces,
@@ -114,7 +124,7 @@ class Pipeline:
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), embedded)
         return Outcome("live", chunks=len(pieces), embedded=embedded)
 
-    async def _loaded(self, claim: Claim) -> LoadedDocument:
+    async def _loaded(self, claim: Claim, report: Report) -> LoadedDocument:
         path = self._files.path(claim.tenant, claim.content_hash)
         if not path.exists():
             raise DocumentRefused("corrupt", "The uploaded file is not there any more. Upload it again.")
@@ -124,15 +134,21 @@ class Pipeline:
             done, _ = await asyncio.wait({loading}, timeout=HEARTBEAT_SECONDS)
             if done:
                 return loading.result()
-            await self._versions.progress(claim, "loading", min(9, 1 + beat))
+            await self._progress(claim, report, "loading", min(9, 1 + beat))
         raise DocumentRefused("corrupt", f"Reading this document took longer than {LOAD_SECONDS} s; it was given up.")
 
-    async def _embed_missing(self, claim: Claim, kb: KnowledgeBase, pieces: Sequence[IndexedChunk]) -> int:
+    async def _progress(self, claim: Claim, report: Report, stage: str, percent: int) -> None:
+        await self._versions.progress(claim, stage, percent)
+        report(stage, percent)
+
+    async def _embed_missing(
+        self, claim: Claim, kb: KnowledgeBase, pieces: Sequence[IndexedChunk], report: Report
+    ) -> int:
         written = await self._versions.written(claim.document_id)
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
             percent = 15 + 80 * done * EMBED_BATCH // len(missing)
-            await self._versions.progress(claim, "embedding", percent)
+            await self._progress(claim, report, "embedding", percent)
             vectors = await asyncio.to_thread(self._embedder.embed_passages, [piece.indexed for piece in batch])
             await self._versions.intend(claim, batch)
             await self._vectors.upsert(collection_name(kb), [piece.chunk.id for piece in batch], vectors)

@@ -6,7 +6,7 @@ CopilotError
 ├── InvalidInput         question_empty, name_invalid, …
 ├── Forbidden            key_missing, key_invalid, scope_missing, origin_not_allowed
 ├── Unavailable          a part we need does not answer: vectors_unavailable, queue_unavailable, …
-└── DocumentRefused      encrypted, empty, needs_ocr, unsupported, too_large, corrupt
+└── DocumentRefused      encrypted, empty, needs_ocr, unsupported, too_large, corrupt, cancelled
 
 The English sentence travels with the error; a page that speaks Chinese looks the sentence up by ``code``
 in its own catalog, with ``params`` to fill in.
@@ -14,7 +14,7 @@ in its own catalog, with ``params`` to fill in.
 
 from typing import ClassVar, Literal
 
-RefusalReason = Literal["encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt"]
+RefusalReason = Literal["encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt", "cancelled"]
 
 
 class CopilotError(Exception):

@@ -149,6 +149,24 @@ class Versions:
                 update(documents).where(_held(claim)).values(**values, attempts=documents.c.attempts - 1)
             )
 
+    async def status(self, document_id: str) -> DocumentStatus | None:
+        """Where a document stands; None when there is none."""
+        async with self._database.read() as connection:
+            found = await connection.execute(select(documents.c.status).where(documents.c.id == document_id))
+            status = found.scalar()
+        return None if status is None else DocumentStatus(status)
+
+    async def give_up(self, document_id: str) -> None:
+        """End the run that is wanted or under way: somebody cancelled it. A version that was live stays live."""
+        wanted = documents.c.status.in_((DocumentStatus.RECEIVED, DocumentStatus.PROCESSING))
+        message = "Taking this document in was cancelled. Process it again when you want it."
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id, wanted)
+                .values(**_failure("cancelled", message))
+            )
+
     async def waiting(self, *, idle: timedelta) -> list[tuple[str, str]]:
         """(tenant, id) of documents nobody works on although somebody should: received long ago, or a lease run out."""
         stale = or_(

@@ -1,10 +1,12 @@
 """A whole product for a test: real SQL, real tantivy, real pipeline; doubles only for what is expensive."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from app.chat.answerers import Answerer
+from app.jobs.ports import Handler
 from app.jobs.queue import MemoryQueue
 from app.settings import Settings
 from app.wiring import Services, Twins, running_services
@@ -71,9 +73,10 @@ async def product(
     embedder: Embedder | None = None,
     vectors: VectorStore | None = None,
     answerer: Answerer | None = None,
+    handlers: Sequence[Handler[Any]] = (),
     **overrides: object,
 ) -> AsyncIterator[Services]:
-    twins = Twins(embedder or HashingEmbedder(), vectors or MemoryVectors(), MemoryQueue(), answerer)
+    twins = Twins(embedder or HashingEmbedder(), vectors or MemoryVectors(), MemoryQueue(), answerer, handlers=handlers)
     async with running_services(settings_for(data, **overrides), twins=twins) as services:
         yield services
 

@@ -71,8 +71,7 @@ async def upload_document(
 ) -> dict[str, Any]:
     """Take in a document; follow it at ``GET /v1/documents/{id}``. The same bytes again are no work."""
     received = await services.knowledge.upload(who.tenant, kb, name or file.filename or "", _pieces(file))
-    document = received.document
-    return {**document_json(document), "job_id": f"ingest-{document.id}", "unchanged": not received.fresh}
+    return {**document_json(received.document), "job_id": received.job_id, "unchanged": not received.fresh}
 
 
 @router.get("/documents/{document_id}")

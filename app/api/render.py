@@ -1,10 +1,13 @@
 """Values → JSON, as design.md §6 promises it; shared by HTTP, the CLI and the console."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from app.chat.events import passage_json
 from app.identity.keys import Key
+from app.jobs.models import Artifact, Job
+from app.jobs.service import JobService
 from knowledge.models import Chunk, Document, KnowledgeBase
 from knowledge.retriever import Retrieval
 
@@ -78,6 +81,58 @@ def key_json(key: Key) -> dict[str, Any]:
         "origins": list(key.origins),
         "created_at": key.created_at.isoformat(),
         "revoked_at": _moment(key.revoked_at),
+    }
+
+
+async def job_json(jobs: JobService, job: Job) -> dict[str, Any]:
+    """A job with what it made; files with links that work without a key for a week."""
+    return (await jobs_json(jobs, [job]))[0]
+
+
+async def jobs_json(jobs: JobService, page: Sequence[Job]) -> list[dict[str, Any]]:
+    made = await jobs.artifacts.of_jobs([job.id for job in page])
+    return [_job_json(job, [artifact_json(jobs, artifact) for artifact in made[job.id]]) for job in page]
+
+
+def artifact_json(jobs: JobService, artifact: Artifact) -> dict[str, Any]:
+    path = f"/v1/artifacts/{artifact.id}"
+    return {
+        "id": artifact.id,
+        "job_id": artifact.job_id,
+        "name": artifact.name,
+        "media_type": artifact.media_type,
+        "size": artifact.size,
+        "about": dict(artifact.about),
+        "url": path,
+        "link": f"{path}?{jobs.artifacts.sign(artifact)}",
+        "created_at": _moment(artifact.created_at),
+    }
+
+
+def _job_json(job: Job, artifacts: list[dict[str, Any]]) -> dict[str, Any]:
+    error = {"code": job.error_code, "message": job.error_message, "params": job.error_params or {}}
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "queue": job.queue,
+        "state": job.state.value,
+        "percent": job.percent,
+        "stage": job.stage,
+        "priority": job.priority,
+        "request": dict(job.request),
+        "requester": job.requester,
+        "conversation_id": job.conversation_id,
+        "retry_of": job.retry_of,
+        "estimate": job.estimate,
+        "cost": job.cost,
+        "result": job.result,
+        "artifacts": artifacts,
+        "error": error if job.error_code else None,
+        "attempts": job.attempts,
+        "review": {"state": job.review, "reason": job.review_reason, "by": job.reviewed_by} if job.review else None,
+        "created_at": _moment(job.created_at),
+        "started_at": _moment(job.started_at),
+        "finished_at": _moment(job.finished_at),
     }
 
 

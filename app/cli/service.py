@@ -57,18 +57,20 @@ def api(data: Data = None, host: Host = None, port: Port = None) -> None:
 
 def worker(
     data: Data = None,
-    queues: Annotated[str, typer.Option(help="Queues to work on; there is one so far.")] = "ingest",
+    queues: Annotated[str, typer.Option(help="Queues to work on: text, ingest, image.")] = "text,ingest",
 ) -> None:
-    """Run a worker alone; needs COPILOT_CHROMA_URL and COPILOT_REDIS_URL."""
+    """Run a worker alone; needs COPILOT_REDIS_URL, and COPILOT_CHROMA_URL for ingest."""
     from app import telemetry
-    from app.jobs.queue import INGEST_QUEUE
+    from app.jobs.queue import QUEUES
     from app.worker import run_worker
 
-    if queues != INGEST_QUEUE:
-        raise typer.BadParameter(f"There is no queue “{queues}”; there is {INGEST_QUEUE}.")
+    names = tuple(name.strip() for name in queues.split(",") if name.strip())
+    unknown = sorted(set(names) - set(QUEUES))
+    if unknown or not names:
+        raise typer.BadParameter(f"There is no queue “{', '.join(unknown)}”; there are {', '.join(QUEUES)}.")
     settings = settings_for(data)
     telemetry.configure(settings)
-    asyncio.run(run_worker(settings))
+    asyncio.run(run_worker(settings, names))
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

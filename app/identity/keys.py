@@ -39,9 +39,17 @@ class Principal:
     scope: Scope
     key_id: str | None = None
 
+    @property
+    def label(self) -> str:
+        """Who it was, for the record."""
+        return f"key:{self.key_id}" if self.key_id else "local"
+
+    def may(self, scope: Scope) -> bool:
+        return RANK.index(self.scope) >= RANK.index(scope)
+
     def require(self, scope: Scope) -> None:
         """Raises Forbidden ``scope_missing``."""
-        if RANK.index(self.scope) < RANK.index(scope):
+        if not self.may(scope):
             raise Forbidden(f"This key may not do that; it needs the scope “{scope}”.", code="scope_missing")
 
 

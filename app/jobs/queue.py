@@ -1,6 +1,10 @@
-"""The queue: Dramatiq on Redis, carrying ids only. The document's row is the truth; a message says "look at it"."""
+"""The queue: Dramatiq on Redis, carrying ids only. The ledger's row is the truth; a message says "look at job 42".
 
-from collections.abc import Generator
+A message wakes a worker, which takes the job whose turn it is. So the order is decided by the ledger (tenants in turn,
+then priority and age), and a lost or doubled message costs nothing but a moment.
+"""
+
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -13,20 +17,21 @@ from dramatiq.middleware import AgeLimit
 from knowledge.errors import Unavailable
 
 NAMESPACE = "copilot"
-INGEST_QUEUE = "ingest"
-INGEST_ACTOR = "ingest_document"
-# A message that waited an hour is dropped: the sweep finds the document in SQL anyway.
+QUEUES = ("text", "image", "ingest")
+# A message that waited an hour is dropped: the workers' sweep finds the job in SQL anyway.
 MAX_AGE_MS = 3_600_000
 
 
-class IngestQueue(Protocol):
-    """Says that a document wants work. Blocking. Raises Unavailable ``queue_unavailable``."""
+class JobQueue(Protocol):
+    """Says that a queue has work. Blocking. Raises Unavailable ``queue_unavailable``."""
 
-    def enqueue(self, tenant: str, document_id: str) -> None: ...
+    def wake(self, queue: str, job_id: str) -> None: ...
+
+    def close(self) -> None: ...
 
 
-def broker(redis_url: str) -> RedisBroker:
-    """A broker with short heartbeats; the sweep in SQL, not the broker, brings back what a killed worker held."""
+def broker(redis_url: str, queues: Sequence[str] = QUEUES) -> RedisBroker:
+    """A broker with short heartbeats; the ledger, not the broker, brings back what a killed worker held."""
     made = RedisBroker(  # type: ignore[no-untyped-call]
         url=redis_url,
         namespace=NAMESPACE,
@@ -34,21 +39,27 @@ def broker(redis_url: str) -> RedisBroker:
         maintenance_chance=100_000,
         middleware=[AgeLimit()],
     )
-    made.declare_queue(INGEST_QUEUE)
+    for queue in queues:
+        made.declare_queue(queue)
     return made
 
 
+def actor_name(queue: str) -> str:
+    """The fixed name of a queue's only actor."""
+    return f"work_{queue}"
+
+
 class DramatiqQueue:
-    """:class:`IngestQueue` for processes that only send."""
+    """:class:`JobQueue` for every process that sends."""
 
     def __init__(self, redis_url: str) -> None:
         self._broker = broker(redis_url)
 
-    def enqueue(self, tenant: str, document_id: str) -> None:
+    def wake(self, queue: str, job_id: str) -> None:
         message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=INGEST_QUEUE,
-            actor_name=INGEST_ACTOR,
-            args=(tenant, document_id),
+            queue_name=queue,
+            actor_name=actor_name(queue),
+            args=(job_id,),
             kwargs={},
             options={"max_age": MAX_AGE_MS},
         )
@@ -65,8 +76,8 @@ class MemoryQueue:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
 
-    def enqueue(self, tenant: str, document_id: str) -> None:
-        self.sent.append((tenant, document_id))
+    def wake(self, queue: str, job_id: str) -> None:
+        self.sent.append((queue, job_id))
 
     def close(self) -> None:
         """Nothing to close."""
@@ -78,6 +89,6 @@ def _queue_errors() -> Generator[None]:
         yield
     except (redis.RedisError, BrokerError) as exc:
         raise Unavailable(
-            "The queue does not answer. The document was received and will be processed when it does.",
+            "The queue does not answer. The job was written down and will be started when it does.",
             code="queue_unavailable",
         ) from exc

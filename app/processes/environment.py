@@ -22,6 +22,8 @@ def _text(value: object) -> str:
     """As pydantic-settings reads it back: plain text, JSON for lists and mappings."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, (list, dict, tuple, BaseModel)):
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
+    if isinstance(value, (list, dict, tuple)):
         return json.dumps(value, default=_text, ensure_ascii=False)
     return str(value)

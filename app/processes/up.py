@@ -46,7 +46,7 @@ DISTRIBUTION = "merchant-copilot"
 
 
 def copilot_children(settings: Settings, services: Services, port: int) -> Sequence[ChildSpec]:
-    """The API and the worker, told by their environment where everything is.
+    """The API and the workers, told by their environment where everything is.
 
     The API is ready when GET /readyz says so; the worker when it calls :func:`app.processes.runtime.mark_ready`.
     """
@@ -56,12 +56,15 @@ def copilot_children(settings: Settings, services: Services, port: int) -> Seque
     )
     readyz = f"{api_url(settings.host, port)}/readyz"
 
+    worker = (sys.executable, "-m", "app", "worker", "--queues")
+
     async def takes_work(pid: int) -> bool:
         return is_marked_ready(data, pid)
 
     return (
         ChildSpec("api", (sys.executable, "-m", "app", "api"), env=env, ready=lambda _: http_answers(readyz)),
-        ChildSpec("worker", (sys.executable, "-m", "app", "worker"), env=env, ready=takes_work),
+        ChildSpec("worker", (*worker, "text,ingest"), env=env, ready=takes_work),
+        ChildSpec("images", (*worker, "image"), env=env, ready=takes_work),
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from app.chat.tables import turns
 from app.database import migrate
 from app.identity.tables import api_keys
+from app.jobs.tables import jobs
 from knowledge.database import Database, metadata, sqlite_url
 from knowledge.tables import chunks
 
@@ -18,7 +19,7 @@ async def test_the_newest_revision_has_the_tables_of_the_code(tmp_path: Path) ->
     await migrate(database)
     await migrate(database)  # a second time is nothing
 
-    assert {table.metadata for table in (turns, api_keys, chunks)} == {metadata}
+    assert {table.metadata for table in (turns, api_keys, chunks, jobs)} == {metadata}
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))

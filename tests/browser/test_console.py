@@ -15,6 +15,7 @@ from playwright.async_api import Page, expect
 
 from app.identity.keys import Scope
 from app.jobs.queue import MemoryQueue
+from app.jobs.runner import JobRunner
 from app.main import create_app
 from app.wiring import Services, Twins
 from knowledge.embeddings.hashing import HashingEmbedder
@@ -97,8 +98,8 @@ class Server:
     async def _work(self, app: FastAPI) -> None:
         while not self._stopping:
             while self.queue.sent:
-                _, document_id = self.queue.sent.pop(0)
-                await app.state.services.pipeline.run(document_id, owner="test")
+                queue, _ = self.queue.sent.pop(0)
+                await JobRunner(app.state.services.jobs, "test").drain(queue)
             await asyncio.sleep(0.02)
 
 

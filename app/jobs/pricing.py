@@ -1,0 +1,86 @@
+"""What work costs: a price table, an estimate before the run, the cost after it.
+
+cost = prompt_tokens · input / 10⁶ + completion_tokens · output / 10⁶ + images · image + gpu_seconds · gpu_second
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs.ports import Quantities
+
+# An estimate's completion tokens are an upper bound; real answers of the copy prompts are seldom below this share.
+_LEAST_SHARE = 0.3
+_MEDIAN, _NINE_TENTHS = 0.5, 0.9
+
+
+class ModelPrice(BaseModel):
+    """Money per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(0, ge=0)
+    output: float = Field(0, ge=0)
+
+
+class Prices(BaseModel):
+    """``COPILOT_PRICES`` as JSON. Models that are not named cost nothing (a model of one's own)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: str = "CNY"
+    models: dict[str, ModelPrice] = {}
+    image: float = Field(0, ge=0)
+    gpu_second: float = Field(0, ge=0)
+
+    def amount(self, used: Quantities) -> float:
+        """Money for quantities, rounded to a millionth."""
+        model = self.models.get(used.model or "", ModelPrice())
+        tokens = (used.prompt_tokens * model.input + used.completion_tokens * model.output) / 1e6
+        return round(tokens + used.images * self.image + used.gpu_seconds * self.gpu_second, 6)
+
+    def knows(self, model: str | None) -> bool:
+        """Whether the price of a model is set; what is not set is shown as unknown, not as free."""
+        return model is None or model in self.models
+
+
+def estimate_json(used: Quantities, prices: Prices, past_seconds: Sequence[float]) -> dict[str, Any]:
+    """Quantities, a range of money and a range of seconds. ``past_seconds``: what jobs of this kind took lately."""
+    least = Quantities(
+        prompt_tokens=used.prompt_tokens,
+        completion_tokens=int(used.completion_tokens * _LEAST_SHARE),
+        images=used.images,
+        gpu_seconds=used.gpu_seconds,
+        model=used.model,
+    )
+    seconds = _seconds(used, past_seconds)
+    return {
+        "quantities": asdict(used),
+        "amount": {"low": prices.amount(least), "high": prices.amount(used), "currency": prices.currency},
+        "priced": prices.knows(used.model),
+        "seconds": {"low": seconds[0], "high": seconds[1], "measured": len(past_seconds)},
+    }
+
+
+def cost_json(used: Quantities, prices: Prices) -> dict[str, Any]:
+    """What a job really used, and what that costs."""
+    return {"quantities": asdict(used), "amount": prices.amount(used), "currency": prices.currency}
+
+
+def total(estimates: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Any]:
+    """The sum of several estimates' money."""
+    return {
+        "low": round(sum(item["amount"]["low"] for item in estimates), 6),
+        "high": round(sum(item["amount"]["high"] for item in estimates), 6),
+        "currency": currency,
+    }
+
+
+def _seconds(used: Quantities, past: Sequence[float]) -> tuple[float, float]:
+    """Median and 90 % of what was measured; before that the handler's own guess, and three times it."""
+    if len(past) >= 5:
+        ordered = sorted(past)
+        return tuple(round(ordered[int(share * (len(ordered) - 1))], 1) for share in (_MEDIAN, _NINE_TENTHS))  # type: ignore[return-value]
+    return round(used.seconds, 1), round(used.seconds * 3, 1)

@@ -1,0 +1,203 @@
+"""Jobs as everybody uses them: asked for, priced, watched, cancelled, reviewed. The same calls for every channel."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import ValidationError
+
+from app.jobs.artifacts import Artifacts
+from app.jobs.events import JobEvent, JobEvents
+from app.jobs.ledger import Ledger, NewJob
+from app.jobs.models import Channel, Job, JobState, Review
+from app.jobs.ports import Handler, JobRequest
+from app.jobs.pricing import Prices, estimate_json
+from app.jobs.queue import JobQueue
+from knowledge.errors import InvalidInput, Unavailable
+
+PRIORITIES = {"high": 2, "normal": 5, "low": 8}
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Abandonable(Protocol):
+    """A handler that has something to put right when its job is cancelled."""
+
+    async def abandon(self, request: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A job that somebody asks for."""
+
+    tenant: str
+    kind: str
+    request: Mapping[str, Any]
+    priority: int = PRIORITIES["normal"]
+    requester: str | None = None
+    channel: Channel | None = None
+    conversation_id: str | None = None
+    idempotency_key: str | None = None
+    retry_of: str | None = None
+    subject: str | None = None
+    max_attempts: int = 5
+
+
+class JobService:
+    """What can be made, and every job of this installation."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        events: JobEvents,
+        artifacts: Artifacts,
+        queue: JobQueue | None,
+        prices: Prices,
+        handlers: Iterable[Handler[Any]],
+    ) -> None:
+        self.ledger = ledger
+        self.events = events
+        self.artifacts = artifacts
+        self.prices = prices
+        self.handlers = {handler.kind: handler for handler in handlers}
+        self._queue = queue
+
+    @property
+    def queued(self) -> bool:
+        """Whether there is a queue, hence workers; without one the caller does the work itself."""
+        return self._queue is not None
+
+    def handler(self, kind: str) -> Handler[Any]:
+        """Raises InvalidInput ``job_kind_unknown``."""
+        if kind not in self.handlers:
+            known = ", ".join(sorted(self.handlers))
+            raise InvalidInput(f"There is no job “{kind}”. There are: {known}.", code="job_kind_unknown", kinds=known)
+        return self.handlers[kind]
+
+    def parsed(self, kind: str, request: Mapping[str, Any]) -> JobRequest:
+        """A request as its kind's model. Raises InvalidInput ``job_request_invalid`` or ``job_argument_missing``."""
+        try:
+            return self.handler(kind).request.model_validate(request)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "missing":
+                raise InvalidInput(f"“{where}” is missing.", code="job_argument_missing", field=where) from None
+            raise InvalidInput(f"{where}: {first['msg']}.", code="job_request_invalid", field=where) from None
+
+    async def estimate(self, tenant: str, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Quantities, money and time before anything runs; and whether it would wait for approval."""
+        parsed = self.parsed(kind, request)
+        handler = self.handler(kind)
+        used = await asyncio.to_thread(handler.estimate, parsed)
+        past = await self.ledger.durations(kind)
+        limits = await self.ledger.limits(tenant)
+        made = estimate_json(used, self.prices, past)
+        over = limits.approval_over
+        return {**made, "kind": kind, "needs_approval": over is not None and made["amount"]["high"] > over}
+
+    async def submit(self, wanted: Wanted) -> Job:
+        """Write a job down and wake a worker. Raises as :meth:`estimate` does, and Conflict ``daily_limit_reached``."""
+        handler = self.handler(wanted.kind)
+        estimate = await self.estimate(wanted.tenant, wanted.kind, wanted.request)
+        parsed = self.parsed(wanted.kind, wanted.request)
+        new = NewJob(
+            tenant=wanted.tenant,
+            kind=wanted.kind,
+            queue=handler.queue,
+            request=parsed.model_dump(mode="json"),
+            estimate=estimate,
+            amount=estimate["amount"]["high"],
+            priority=wanted.priority,
+            subject=wanted.subject,
+            requester=wanted.requester,
+            channel=wanted.channel,
+            conversation_id=wanted.conversation_id,
+            idempotency_key=wanted.idempotency_key,
+            retry_of=wanted.retry_of,
+            max_attempts=wanted.max_attempts,
+        )
+        job, fresh = await self.ledger.add(new)
+        if fresh:
+            log.info("job added id=%s kind=%s state=%s", job.id, job.kind, job.state)
+            await self._tell(job)
+            await self.wake(job)
+        return job
+
+    async def cancel(self, tenant: str, job_id: str) -> Job:
+        """Within one step. Raises Conflict ``job_ended``."""
+        job = await self.ledger.cancel(tenant, job_id)
+        handler = self.handlers.get(job.kind)
+        if isinstance(handler, Abandonable):
+            await handler.abandon(job.request)
+        await self.events.announce_cancel(job.id)
+        await self._tell(job)
+        return job
+
+    async def approve(self, tenant: str, job_id: str) -> Job:
+        """Let a job run that waits because of its price. Raises Conflict ``job_not_waiting``."""
+        job = await self.ledger.approve(tenant, job_id)
+        await self._tell(job)
+        await self.wake(job)
+        return job
+
+    async def retry(self, tenant: str, job_id: str, changes: Mapping[str, Any], *, requester: str | None) -> Job:
+        """A new job like an ended one, with changed fields. Raises InvalidInput ``job_not_ended``."""
+        old = await self.ledger.get(tenant, job_id)
+        if not old.state.ended:
+            raise InvalidInput("This job has not ended. Cancel it first, or wait.", code="job_not_ended")
+        return await self.submit(
+            Wanted(
+                tenant,
+                old.kind,
+                {**old.request, **changes},
+                priority=old.priority,
+                requester=requester,
+                channel=old.channel,
+                conversation_id=old.conversation_id,
+                retry_of=old.id,
+                subject=old.subject,
+                max_attempts=old.max_attempts,
+            )
+        )
+
+    async def review(self, tenant: str, job_id: str, review: Review, *, reason: str | None, by: str | None) -> Job:
+        job = await self.ledger.review(tenant, job_id, review, reason=reason, by=by)
+        await self._tell(job)
+        return job
+
+    async def follow(
+        self, tenant: str, job_id: str, *, after: str | None
+    ) -> AsyncGenerator[tuple[str, JobEvent], None]:
+        """Events after an id until the job has ended, then ``done``. Raises NotFound ``job_not_found`` at once."""
+        job = await self.ledger.get(tenant, job_id)
+        if after is None:
+            yield "0-0", _state_event(job)
+        last = after or "0-0"
+        while not job.state.ended:
+            for number, event in await self.events.read(tenant, job_id, after=last):
+                last = number
+                yield last, event
+            job = await self.ledger.get(tenant, job_id)
+        yield last, JobEvent("done", {"id": job.id, "state": job.state.value})
+
+    async def wake(self, job: Job) -> None:
+        """Say that there is work; if the queue is down the workers' sweep finds it."""
+        if self._queue is None or job.state is not JobState.QUEUED:
+            return
+        try:
+            await asyncio.to_thread(self._queue.wake, job.queue, job.id)
+        except Unavailable as down:
+            log.warning("job waits for the sweep id=%s code=%s", job.id, down.error_code)
+
+    async def _tell(self, job: Job) -> None:
+        await self.events.append(job.tenant, job.id, _state_event(job))
+
+
+def _state_event(job: Job) -> JobEvent:
+    data: dict[str, Any] = {"id": job.id, "kind": job.kind, "state": job.state.value, "percent": job.percent}
+    return JobEvent("state", {**data, "stage": job.stage, "review": job.review})
