@@ -71,7 +71,7 @@ class Up:
 
 def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
-    names = ("redis-server", "chroma", "stand_in.py api", "stand_in.py worker")
+    names = ("redis-server", "chroma", "stand_in.py api", "stand_in.py worker", "stand_in.py images")
     found = next((name for name in names if name in line), line)
     return found.removeprefix("stand_in.py ").removesuffix("-server")
 

@@ -47,7 +47,7 @@ def nearest_vector(chroma_url: str) -> str:
 def test_it_starts_everything_and_says_where(start_up: StartUp, data: Path) -> None:
     up = start_up("--verbose", model_api_key="sk-secret").wait_for(READY)
 
-    assert set(up.family) == {"up", "redis", "chroma", "api", "worker"}
+    assert set(up.family) == {"up", "redis", "chroma", "api", "worker", "images"}
     assert f"{up.running.url}/console" in up.text
     assert f"first run at {up.running.url}" in up.text
     seen = api_settings(up)
@@ -255,7 +255,7 @@ async def test_servers_that_are_configured_are_used_and_not_started(
 ) -> None:
     async with embedded_services(Settings(data=tmp_path / "elsewhere"), redis=True, chroma=True) as services:
         up = start_up(redis_url=services.redis_url, chroma_url=services.chroma_url).wait_for(READY)
-        assert set(up.family) == {"up", "api", "worker"}
+        assert set(up.family) == {"up", "api", "worker", "images"}
         assert api_settings(up)["redis_url"] == services.redis_url
         assert not (data / "redis").exists()
         up.send(signal.SIGTERM)

@@ -31,7 +31,7 @@ def main() -> int:
     options = parser.parse_args()
 
     def children(settings: Settings, services: Services, port: int) -> Sequence[ChildSpec]:
-        extra = {"api": options.api.split(), "worker": options.worker.split()}
+        extra = {"api": options.api.split(), "worker": options.worker.split(), "images": []}
         return [
             replace(spec, argv=(sys.executable, STAND_IN, spec.name, *extra[spec.name]))
             for spec in copilot_children(settings, services, port)
