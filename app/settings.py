@@ -2,10 +2,29 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from app.jobs.pricing import Prices
 from knowledge.settings import KnowledgeSettings
+
+
+class ModelPrice(BaseModel):
+    """Money per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: float = Field(0, ge=0)
+    output: float = Field(0, ge=0)
+
+
+class Prices(BaseModel):
+    """``COPILOT_PRICES`` as JSON. A model that is not named has no known price; one of one's own costs nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    currency: str = "CNY"
+    models: dict[str, ModelPrice] = {}
+    image: float = Field(0, ge=0)
+    gpu_second: float = Field(0, ge=0)
 
 
 class Settings(KnowledgeSettings):

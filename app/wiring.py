@@ -11,6 +11,7 @@ from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache, RedisCache
 from app.chat.history import Conversations
 from app.chat.service import ChatService
+from app.chat.working import Worker
 from app.database import migrate
 from app.identity.keys import Keys
 from app.jobs.artifacts import Artifacts, secret_of
@@ -24,6 +25,10 @@ from app.jobs.service import JobService
 from app.llm.ports import ChatModel
 from app.services import KnowledgeService
 from app.settings import Settings
+from app.tools.commands import Commands
+from app.tools.job_tools import CancelJob, JobStatus
+from app.tools.make_image import MakeImage
+from app.tools.registry import Registry, Tool
 from ingest.files import FileStore
 from ingest.loaders import load
 from ingest.pipeline import Pipeline
@@ -179,6 +184,16 @@ async def _running_jobs(
             queue.close()
 
 
+def _worker(jobs: JobService) -> Worker:
+    """The tools of this installation: those whose kinds of job it has."""
+    pictures = [kind for kind, handler in jobs.handlers.items() if handler.queue == "image"]
+    templates: dict[str, str] = {}
+    tools: list[Tool] = [JobStatus(jobs), CancelJob(jobs)]
+    tools += [MakeImage(jobs, pictures, templates)] if pictures else []
+    registry = Registry.of(tools)
+    return Worker(registry, Commands(registry, list(templates)), prompts.load("work"))
+
+
 def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
     return Pipeline(
         catalog=parts.catalog,
@@ -219,6 +234,8 @@ def _services(
         answerer=answerer,
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
+        worker=_worker(jobs),
+        jobs=jobs,
         passages=settings.passages,
     )
     return Services(settings, parts, knowledge, chat, conversations, Keys(parts.database), pipeline, files, jobs)

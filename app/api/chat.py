@@ -15,8 +15,9 @@ from sse_starlette import EventSourceResponse
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
 from app.chat.events import Done, Event, Failed, Sources, Token, name_of, payload_of
 from app.chat.running import RunningTurns
-from app.chat.service import Ask
+from app.chat.turns import Ask
 from app.errors import problem
+from app.identity.keys import Scope
 from knowledge.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["chat"])
@@ -26,12 +27,16 @@ FRAME_SECONDS = 0.025  # between writes to one reader; the first token never wai
 
 
 class ChatRequest(BaseModel):
-    """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON."""
+    """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON.
+
+    ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``).
+    """
 
     question: str
     conversation_id: str | None = None
     kb: list[str] | None = Field(default=None, min_length=1)
     stream: bool = True
+    attachments: list[str] = []
 
 
 class FeedbackRequest(BaseModel):
@@ -45,7 +50,15 @@ class FeedbackRequest(BaseModel):
 @router.post("/chat")
 async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: TheRunning) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
-    ask = Ask(who.tenant, body.question, tuple(body.kb) if body.kb else None, body.conversation_id)
+    ask = Ask(
+        who.tenant,
+        body.question,
+        tuple(body.kb) if body.kb else None,
+        body.conversation_id,
+        attachments=tuple(body.attachments),
+        requester=who.label,
+        may_work=who.may(Scope.WRITE),
+    )
     turn = await services.chat.prepare(ask)
     running.start(turn)
     return _stream(running, who.tenant, turn.id) if body.stream else await _whole(running, who.tenant, turn.id)
@@ -72,7 +85,7 @@ async def regenerate(
     turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
 ) -> Response:
     """Answer the same question again; both answers are kept."""
-    turn = await services.chat.again(who.tenant, turn_id)
+    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=who.may(Scope.WRITE))
     running.start(turn)
     return _stream(running, who.tenant, turn.id) if stream else await _whole(running, who.tenant, turn.id)
 

@@ -6,11 +6,14 @@ from contextlib import aclosing
 from typing import Literal, Protocol
 
 from app.chat.history import PastTurn
-from app.chat.language import language_of, say
-from app.chat.prompts import PromptTemplate
+from app.chat.language import say
+from app.chat.working import Effort, Worker, work
+from app.jobs.models import Job
 from app.llm import extractive
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
+from app.llm.prompts import PromptTemplate
 from knowledge.database import now
+from knowledge.language import language_of
 from knowledge.models import Passage
 from knowledge.ports import Embedder
 from knowledge.retriever import Retrieval
@@ -63,6 +66,10 @@ class ModelAnswerer:
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 yield delta
+
+    def work(self, worker: Worker, effort: Effort) -> AsyncGenerator[Delta | Job, None]:
+        """The same model with tools in its hands."""
+        return work(worker, self.model, effort, temperature=self._temperature, max_tokens=self._max_tokens)
 
     async def close(self) -> None:
         """Close the model's connections."""

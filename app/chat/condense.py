@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from app.chat.history import PastTurn
-from app.chat.prompts import PromptTemplate
 from app.llm.ports import ChatModel, TextDelta
+from app.llm.prompts import PromptTemplate
 from knowledge.errors import CopilotError
 
 SHORT = 8  # a Chinese follow-up of up to this many characters rarely names what it is about

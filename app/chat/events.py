@@ -39,6 +39,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """A job that this turn started; follow it at ``/v1/jobs/{id}/events``, also after the turn has ended."""
+
+    id: str
+    kind: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of an answer. ``finish`` is stop, length (the model ran out of tokens) or stopped (by the user)."""
 
@@ -66,7 +75,7 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Done | Failed
+Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Job | Done | Failed
 
 
 def name_of(event: Event) -> str:

@@ -33,6 +33,7 @@ class TurnRecord:
     conversation_id: str
     question: str
     knowledge_bases: list[str] | None
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Conversations:
         question: str,
         kbs: Sequence[str] | None,
         regenerates: str | None,
+        attachments: Sequence[str] = (),
     ) -> None:
         row: dict[str, Any] = {
             "id": turn_id,
@@ -105,6 +107,7 @@ class Conversations:
             "question": question,
             "condensed": question,
             "knowledge_bases": None if kbs is None else list(kbs),
+            "attachments": list(attachments) or None,
             "citations": [],
             "evidence": [],
             "timings_ms": {},
@@ -153,7 +156,16 @@ class Conversations:
             row = (await connection.execute(query)).first()
         if row is None:
             raise NotFound("There is no such turn.", code="turn_not_found")
-        return TurnRecord(row.id, row.conversation_id, row.question, row.knowledge_bases)
+        attachments = tuple(row.attachments or ())
+        return TurnRecord(row.id, row.conversation_id, row.question, row.knowledge_bases, attachments)
+
+    async def attachments(self, tenant: str, conversation_id: str) -> list[str]:
+        """Pictures that came with messages of a conversation, newest first."""
+        mine = (turns.c.tenant == tenant) & (turns.c.conversation_id == conversation_id)
+        query = select(turns.c.attachments).where(mine, turns.c.attachments.is_not(None))
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(turns.c.created_at.desc()).limit(REMEMBERED))
+            return [picture for row in rows for picture in row.attachments or ()]
 
     async def rate(self, tenant: str, turn_id: str, *, rating: str, reason: str | None, comment: str | None) -> None:
         """Thumbs, the last one counts. Raises InvalidInput ``rating_invalid``, NotFound ``turn_not_found``."""

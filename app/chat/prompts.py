@@ -1,90 +1,10 @@
-"""Prompt templates: files in four parts, rendered strictly, versioned by their hash.
+"""The chat's prompt templates, in ``prompts/*.md``; how such files are read is known to :mod:`app.llm.prompts`."""
 
-``## instruction`` (what to do), ``## context`` (with what), ``## input`` (what is asked) and ``## output`` (the
-output indicator: in what form) must be there. ``## thinking`` asks for a chain of thought in <think> tags and is left
-out, with the thoughts of the examples, when the switch is off: models that reason by themselves need none.
-``## examples`` has ``### human``, ``### think`` and ``### ai`` in turn.
-
-Sent are: instruction, context, output and thinking as the system's message; the examples; earlier turns; the input.
-"""
-
-import hashlib
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-
-from app.llm.ports import Message, Role
+from app.llm import prompts
 
 FOLDER = Path(__file__).parent / "prompts"
-PARTS = ("instruction", "context", "input", "output")
-_SECTION = re.compile(r"^## (\w+)\s*$", re.MULTILINE)
-_EXAMPLE = re.compile(r"^### (human|think|ai)\s*$", re.MULTILINE)
-_ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
-
-@dataclass(frozen=True, slots=True)
-class PromptTemplate:
-    """``version`` is a hash of the text and the switch: part of every logged call and of the cache key."""
-
-    name: str
-    version: str
-    template: ChatPromptTemplate
-
-    def render(self, turns: Sequence[Message] = (), **values: str) -> list[Message]:
-        """The messages to send. Raises KeyError when a variable of the template is missing."""
-        past = [HumanMessage(turn.content) if turn.role == "user" else AIMessage(turn.content) for turn in turns]
-        return [_message(message) for message in self.template.format_messages(past=past, **values)]
-
-
-def load(name: str, *, think: bool = True, folder: Path = FOLDER) -> PromptTemplate:
-    """Read ``folder/name.md``; ``think`` is the chain-of-thought switch.
-
-    Raises FileNotFoundError, or ValueError for a file that lacks one of the four parts.
-    """
-    text = (folder / f"{name}.md").read_text(encoding="utf-8")
-    parts = _split(_SECTION, text)
-    found = dict(parts)
-    missing = [part for part in PARTS if part not in found]
-    if missing:
-        raise ValueError(f"{name}.md has no part {', '.join(missing)}.")
-    system = [found["instruction"], found["context"], found["output"]]
-    if think and "thinking" in found:
-        system.append(found["thinking"])
-    template = ChatPromptTemplate.from_messages(
-        [
-            ("system", "\n\n".join(system)),
-            *_examples(found.get("examples", ""), think=think),
-            MessagesPlaceholder("past"),
-            ("human", found["input"]),
-        ]
-    )
-    version = hashlib.sha256(f"{think}\0{text}".encode()).hexdigest()[:12]
-    return PromptTemplate(name, version, template)
-
-
-def _split(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
-    pieces = pattern.split(text)[1:]
-    return [(name, body.strip()) for name, body in zip(pieces[::2], pieces[1::2], strict=True)]
-
-
-def _examples(text: str, *, think: bool) -> list[BaseMessage]:
-    """Messages as they stand: braces in an example are no variables."""
-    messages: list[BaseMessage] = []
-    thought = ""
-    for role, body in _split(_EXAMPLE, text):
-        if role == "human":
-            messages.append(HumanMessage(body))
-        elif role == "think":
-            thought = f"<think>{body}</think>\n" if think else ""
-        else:
-            messages.append(AIMessage(thought + body))
-            thought = ""
-    return messages
-
-
-def _message(message: BaseMessage) -> Message:
-    return Message(role=_ROLES[message.type], content=str(message.content))
+load = partial(prompts.load, folder=FOLDER)

@@ -11,7 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from app.chat.events import Done, Event, Failed
-from app.chat.service import ChatService, Turn
+from app.chat.service import ChatService
+from app.chat.turns import Turn
 from knowledge.errors import NotFound
 
 log = logging.getLogger(__name__)

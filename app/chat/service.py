@@ -6,28 +6,36 @@ before the first event; after it, failure is an event.
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Protocol
 from uuid import uuid4
 
 from app.chat import citations
-from app.chat.answerers import Answerer, ModelAnswerer, refusal
+from app.chat.answerers import Answerer, ModelAnswerer, numbered, refusal
 from app.chat.cache import AnswerCache, CachedAnswer, exact_key
 from app.chat.condense import condense
-from app.chat.events import Done, Event, Failed, Reasoning, Sources, Stage, Started, Token
-from app.chat.history import Conversations
-from app.chat.prompts import PromptTemplate
+from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token
+from app.chat.history import Conversations, PastTurn
+from app.chat.turns import Ask, Turn
+from app.chat.working import Effort, Worker
+from app.jobs import models as jobs
+from app.jobs.service import JobService
 from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, Usage
+from app.llm.prompts import PromptTemplate
+from app.tools import wording as tool_texts
+from app.tools.commands import HELP, Command
+from app.tools.registry import Caller, Did
 from knowledge.answerability import LENIENT, Answerability
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
+from knowledge.language import language_of
 from knowledge.models import Passage
 from knowledge.retriever import Retrieval, Retriever
 
 MAX_QUESTION = 2000
+MAX_ATTACHMENTS = 4
 
 log = logging.getLogger(__name__)
 
@@ -36,42 +44,6 @@ class Assess(Protocol):
     """Whether passages answer a question; see :func:`knowledge.answerability.assess`."""
 
     def __call__(self, question: str, passages: Sequence[Passage], *, idf: Callable[[str], float]) -> Answerability: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question of a tenant's user. ``kbs`` None means all of the tenant's knowledge bases."""
-
-    tenant: str
-    question: str
-    kbs: tuple[str, ...] | None = None
-    conversation_id: str | None = None
-    channel: str = "api"
-    regenerates: str | None = None
-
-
-@dataclass(slots=True)
-class Turn:
-    """An answer in the making: what a stop or a failure has to work with."""
-
-    id: str
-    conversation_id: str
-    ask: Ask
-    condensed: str
-    evidence: tuple[Passage, ...] = ()
-    text: list[str] = field(default_factory=list)
-    usage: dict[str, int] = field(default_factory=dict)
-    finish: str = "stop"
-    refused: bool = False
-    cached: Literal["exact"] | None = None
-    cacheable: bool = False
-    epochs: dict[str, int] = field(default_factory=dict)
-    timings_ms: dict[str, float] = field(default_factory=dict)
-    started: float = field(default_factory=time.perf_counter)
-
-    def lap(self, name: str) -> None:
-        """Milliseconds since the question, under a name; the first one counts."""
-        self.timings_ms.setdefault(name, round((time.perf_counter() - self.started) * 1000, 1))
 
 
 class ChatService:
@@ -87,6 +59,8 @@ class ChatService:
         condense_template: PromptTemplate,
         assess: Assess,
         cache: AnswerCache,
+        worker: Worker,
+        jobs: JobService,
         passages: int = 6,
     ) -> None:
         self._catalog = catalog
@@ -96,13 +70,15 @@ class ChatService:
         self._condense_template = condense_template
         self._assess = assess
         self._cache = cache
+        self._worker = worker
+        self._jobs = jobs
         self._passages = passages
 
     async def prepare(self, ask: Ask) -> Turn:
         """Check a question and open its turn.
 
-        Raises InvalidInput ``question_empty`` or ``question_too_long``, NotFound ``knowledge_base_not_found`` or
-        ``conversation_not_found``.
+        Raises InvalidInput ``question_empty``, ``question_too_long`` or ``too_many_attachments``, NotFound
+        ``knowledge_base_not_found``, ``conversation_not_found`` or ``artifact_not_found``.
         """
         question = ask.question.strip()
         if not question:
@@ -113,6 +89,12 @@ class ChatService:
                 "document.",
                 code="question_too_long",
             )
+        if len(ask.attachments) > MAX_ATTACHMENTS:
+            raise InvalidInput(
+                f"A message has at most {MAX_ATTACHMENTS} pictures.", code="too_many_attachments", limit=MAX_ATTACHMENTS
+            )
+        for picture in ask.attachments:
+            await self._jobs.artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
         conversation = await self._conversations.open(ask.tenant, ask.conversation_id, channel=ask.channel)
         epochs = {kb.id: kb.epoch for kb in bases}
@@ -124,14 +106,16 @@ class ChatService:
             question=question,
             kbs=ask.kbs,
             regenerates=ask.regenerates,
+            attachments=ask.attachments,
         )
         return turn
 
-    async def again(self, tenant: str, turn_id: str) -> Turn:
+    async def again(self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False) -> Turn:
         """A new version of an earlier turn. Raises NotFound ``turn_not_found``."""
         old = await self._conversations.turn(tenant, turn_id)
         kbs = None if old.knowledge_bases is None else tuple(old.knowledge_bases)
-        return await self.prepare(Ask(tenant, old.question, kbs, old.conversation_id, regenerates=old.id))
+        ask = Ask(tenant, old.question, kbs, old.conversation_id, regenerates=old.id, attachments=old.attachments)
+        return await self.prepare(replace(ask, requester=requester, may_work=may_work))
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of a prepared turn; ends in Done or Failed. Closing it closes the model's connection."""
@@ -170,7 +154,7 @@ class ChatService:
             cached=turn.cached,
             model=self.answerer.name,
             finish="stopped" if stopped else turn.finish,
-            notice="no_model" if self.answerer.kind == "extractive" and not turn.refused else None,
+            notice="no_model" if self.answerer.kind == "extractive" and turn.evidence and not turn.refused else None,
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
@@ -185,6 +169,11 @@ class ChatService:
         yield Stage("retrieving")
         ask = turn.ask
         past = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
+        if working := self._work_of(turn, past):
+            async with aclosing(working) as events:
+                async for event in events:
+                    yield event
+            return
         turn.cacheable = not past
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
         if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
@@ -211,9 +200,61 @@ class ChatService:
         question = turn.condensed if model is None else ask.question.strip()
         async with aclosing(self.answerer.stream(question, found, past)) as deltas:
             async for delta in deltas:
-                event = self._event_of(turn, delta)
-                if event is not None:
-                    yield event
+                if (said := self._event_of(turn, delta)) is not None:
+                    yield said
+
+    def _work_of(self, turn: Turn, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None] | None:
+        """The events of a command or of a piece of work; None for a question."""
+        ask = turn.ask
+        command = self._worker.commands.parse(ask.question)
+        if command is not None:
+            return self._commanded(turn, command)
+        pictures = len(ask.attachments)
+        if isinstance(self.answerer, ModelAnswerer):
+            wanted = ask.may_work and self._worker.looks_like_work(ask.question, pictures=pictures)
+            return self._worked(turn, self.answerer, past) if wanted else None
+        return self._commanded(turn, HELP) if pictures else None
+
+    async def _commanded(self, turn: Turn, command: Command) -> AsyncGenerator[Event, None]:
+        caller = await self._caller(turn)
+        if command.works and not turn.ask.may_work:
+            yield self._say(turn, tool_texts.say("may_not_work", caller.language))
+            return
+        outcome = await self._worker.commands.run(command, caller)
+        for job in outcome.jobs if isinstance(outcome, Did) else ():
+            yield Job(job.id, job.kind, job.state.value)
+        yield self._say(turn, outcome if isinstance(outcome, str) else outcome.said)
+
+    async def _worked(self, turn: Turn, model: ModelAnswerer, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None]:
+        ask = turn.ask
+        found = await self._retriever.search(ask.tenant, ask.question, kbs=ask.kbs, limit=self._passages)
+        turn.lap("retrieved")
+        if (await self.judge(ask.question, found)).score > LENIENT:
+            turn.evidence = found.passages
+            yield Sources(turn.evidence)
+        yield Stage("reading")
+        effort = Effort(ask.question.strip(), await self._caller(turn), past, numbered(turn.evidence))
+        async with aclosing(model.work(self._worker, effort)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, jobs.Job):
+                    yield Job(delta.id, delta.kind, delta.state.value)
+                elif (said := self._event_of(turn, delta)) is not None:
+                    yield said
+
+    async def _caller(self, turn: Turn) -> Caller:
+        ask, conversation = turn.ask, turn.conversation_id
+        earlier = await self._jobs.pictures(ask.tenant, conversation)
+        earlier += await self._conversations.attachments(ask.tenant, conversation)
+        own = list(ask.attachments)
+        return Caller(
+            ask.tenant,
+            ask.requester,
+            conversation,
+            ask.channel,
+            language_of(ask.question),
+            [*own, *(picture for picture in earlier if picture not in own)],
+            len(own),
+        )
 
     def _key(self, turn: Turn) -> str:
         answerer = self.answerer

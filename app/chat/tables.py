@@ -24,6 +24,7 @@ turns = Table(
     Column("question", Text, nullable=False),
     Column("condensed", Text, nullable=False),
     Column("knowledge_bases", JSON),
+    Column("attachments", JSON),
     Column("answer", Text, nullable=False, default=""),
     Column("citations", JSON, nullable=False),
     Column("evidence", JSON, nullable=False),

@@ -38,7 +38,8 @@ def ask(
 
 def show_end(console: Console, question: str, done: dict[str, Any], passages: list[dict[str, Any]]) -> None:
     """What stands under a streamed answer: its sources, the model, the time."""
-    from app.chat.language import language_of, say
+    from app.chat.language import say
+    from knowledge.language import language_of
 
     console.print()
     for number in done["citations"]:

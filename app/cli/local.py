@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from app.api.render import search_json
 from app.chat.events import name_of, payload_of
-from app.chat.service import Ask
+from app.chat.turns import Ask
 from app.cli.backend import Backend, FileReport, Report
 from app.settings import Settings
 from app.wiring import Services, running_services
@@ -60,7 +60,7 @@ class LocalBackend:
     async def ask(
         self, question: str, kbs: Sequence[str] | None, conversation: str | None
     ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
-        ask = Ask(DEFAULT_TENANT, question, tuple(kbs) if kbs else None, conversation, channel="cli")
+        ask = Ask(DEFAULT_TENANT, question, tuple(kbs) if kbs else None, conversation, channel="cli", may_work=True)
         turn = await self._services.chat.prepare(ask)
         async with aclosing(self._services.chat.answer(turn)) as events:
             async for event in events:

@@ -7,43 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from app.jobs.ports import Quantities
+from app.settings import ModelPrice, Prices
 
 # An estimate's completion tokens are an upper bound; real answers of the copy prompts are seldom below this share.
 _LEAST_SHARE = 0.3
 _MEDIAN, _NINE_TENTHS = 0.5, 0.9
 
 
-class ModelPrice(BaseModel):
-    """Money per million tokens."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    input: float = Field(0, ge=0)
-    output: float = Field(0, ge=0)
-
-
-class Prices(BaseModel):
-    """``COPILOT_PRICES`` as JSON. Models that are not named cost nothing (a model of one's own)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    currency: str = "CNY"
-    models: dict[str, ModelPrice] = {}
-    image: float = Field(0, ge=0)
-    gpu_second: float = Field(0, ge=0)
-
-    def amount(self, used: Quantities) -> float:
-        """Money for quantities, rounded to a millionth."""
-        model = self.models.get(used.model or "", ModelPrice())
-        tokens = (used.prompt_tokens * model.input + used.completion_tokens * model.output) / 1e6
-        return round(tokens + used.images * self.image + used.gpu_seconds * self.gpu_second, 6)
-
-    def knows(self, model: str | None) -> bool:
-        """Whether the price of a model is set; what is not set is shown as unknown, not as free."""
-        return model is None or model in self.models
+def amount(used: Quantities, prices: Prices) -> float:
+    """Money for quantities, rounded to a millionth."""
+    model = prices.models.get(used.model or "", ModelPrice())
+    tokens = (used.prompt_tokens * model.input + used.completion_tokens * model.output) / 1e6
+    return round(tokens + used.images * prices.image + used.gpu_seconds * prices.gpu_second, 6)
 
 
 def estimate_json(used: Quantities, prices: Prices, past_seconds: Sequence[float]) -> dict[str, Any]:
@@ -58,15 +34,15 @@ def estimate_json(used: Quantities, prices: Prices, past_seconds: Sequence[float
     seconds = _seconds(used, past_seconds)
     return {
         "quantities": asdict(used),
-        "amount": {"low": prices.amount(least), "high": prices.amount(used), "currency": prices.currency},
-        "priced": prices.knows(used.model),
+        "amount": {"low": amount(least, prices), "high": amount(used, prices), "currency": prices.currency},
+        "priced": used.model is None or used.model in prices.models,
         "seconds": {"low": seconds[0], "high": seconds[1], "measured": len(past_seconds)},
     }
 
 
 def cost_json(used: Quantities, prices: Prices) -> dict[str, Any]:
     """What a job really used, and what that costs."""
-    return {"quantities": asdict(used), "amount": prices.amount(used), "currency": prices.currency}
+    return {"quantities": asdict(used), "amount": amount(used, prices), "currency": prices.currency}
 
 
 def total(estimates: Sequence[Mapping[str, Any]], currency: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from app.jobs.events import JobEvent, JobEvents
 from app.jobs.ledger import Ledger, NewJob
 from app.jobs.models import Channel, Job, JobState, Review
 from app.jobs.ports import Handler, JobRequest
-from app.jobs.pricing import Prices, estimate_json
+from app.jobs.pricing import estimate_json
 from app.jobs.queue import JobQueue
+from app.settings import Prices
 from knowledge.errors import InvalidInput, Unavailable
 
 PRIORITIES = {"high": 2, "normal": 5, "low": 8}
@@ -169,6 +170,12 @@ class JobService:
         job = await self.ledger.review(tenant, job_id, review, reason=reason, by=by)
         await self._tell(job)
         return job
+
+    async def pictures(self, tenant: str, conversation_id: str) -> list[str]:
+        """Artifact ids of the pictures that jobs of a conversation made, newest first."""
+        page, _ = await self.ledger.page(tenant, conversation_id=conversation_id, limit=20)
+        made = await self.artifacts.of_jobs([job.id for job in page])
+        return [file.id for job in page for file in made[job.id] if file.media_type.startswith("image/")]
 
     async def follow(
         self, tenant: str, job_id: str, *, after: str | None

@@ -26,6 +26,7 @@ from app.llm.ports import (
     ModelOutOfCredit,
     ModelRateLimited,
     ModelUnavailable,
+    ToolSpec,
 )
 from app.llm.wire import BrokenStream, ChatStreamReader, ErrorInStream, as_event
 
@@ -91,14 +92,22 @@ class OpenAIChatModel:
         await self._client.close()
 
     async def stream(
-        self, messages: Sequence[Message], *, temperature: float, max_tokens: int | None
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int | None,
+        tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         """See :class:`app.llm.ports.ChatModel`."""
-        turns = [{"role": message.role, "content": message.content} for message in messages]
+        turns = [_turn(message) for message in messages]
+        offered = [_tool(tool) for tool in tools] or None
         patience = _Patience(self._first_token_timeout, self._between_tokens_timeout)
         retries = 0
         while True:
-            request = self._dialect.request(messages=turns, temperature=temperature, max_tokens=max_tokens)
+            request = self._dialect.request(
+                messages=turns, temperature=temperature, max_tokens=max_tokens, tools=offered
+            )
             begun = False
             try:
                 async with aclosing(self._attempt(request, patience)) as deltas:
@@ -128,7 +137,8 @@ class OpenAIChatModel:
                         for delta in deltas:
                             yield delta
                         # After the yields: what our own reader takes is not the model's time.
-                        patience.extend(heard=bool(deltas), finished=reader.finished)
+                        patience.extend(heard=bool(deltas) or reader.calling, finished=reader.finished)
+                        reader.calling = False
                     await _drain(chunks)
         except ModelError:
             if not (reader.finished or reader.done):
@@ -161,6 +171,23 @@ class OpenAIChatModel:
         log.warning("model %s: %s", self._model, exc.error_code)
         log.debug("model %s said: %s", self._model, exc.detail)
         raise exc from None
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.calls:
+        turn["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.calls
+        ]
+    if message.call_id is not None:
+        turn["tool_call_id"] = message.call_id
+    return turn
+
+
+def _tool(tool: ToolSpec) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}
 
 
 def _back_off(exc: ModelError, retries: int) -> float | None:

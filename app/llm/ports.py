@@ -14,22 +14,45 @@ ModelError
 └── ModelInterrupted    model_interrupted     cut off half-way; what came before it has been read already
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from knowledge.errors import CopilotError
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
+Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as the model is told of it; ``parameters`` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a tool. ``arguments`` is JSON as the model wrote it, right or wrong."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of the conversation as the model sees it."""
+    """One turn of the conversation as the model sees it.
+
+    ``calls`` are those of an assistant's message; ``call_id`` says which one a tool's message answers.
+    """
 
     role: Role
     content: str
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +84,7 @@ class Finished:
     reason: FinishReason
 
 
-Delta: TypeAlias = TextDelta | ReasoningDelta | Usage | Finished
+Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCall | Usage | Finished
 
 
 class ChatModel(Protocol):
@@ -72,9 +95,14 @@ class ChatModel(Protocol):
         """Names the model in every result, and in cache keys."""
 
     def stream(
-        self, messages: Sequence[Message], *, temperature: float, max_tokens: int | None
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int | None,
+        tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
-        """Text and reasoning as they come, then ``Usage`` (at most once), then ``Finished``, always last.
+        """Text and reasoning as they come, then whole tool calls, ``Usage`` (at most once), and ``Finished`` last.
 
         Raises :class:`ModelError`. Closing the generator closes the connection at once and stops the model;
         hold it in ``contextlib.aclosing``.

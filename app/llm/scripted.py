@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from app.llm.ports import Delta, Finished, Message, ModelError, TextDelta
+from app.llm.ports import Delta, Finished, Message, ModelError, TextDelta, ToolSpec
 
 Step: TypeAlias = Delta | str | float | ModelError
 """A delta to yield (a string is a ``TextDelta``), seconds to wait, or an error to raise."""
@@ -18,6 +18,7 @@ class Call:
     messages: tuple[Message, ...]
     temperature: float
     max_tokens: int | None
+    tools: tuple[ToolSpec, ...] = ()
     ended: bool = False
     left: bool = False
 
@@ -44,10 +45,15 @@ class ScriptedModel:
         """Nothing to close."""
 
     async def stream(
-        self, messages: Sequence[Message], *, temperature: float, max_tokens: int | None
+        self,
+        messages: Sequence[Message],
+        *,
+        temperature: float,
+        max_tokens: int | None,
+        tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         script = self._scripts[min(len(self.calls), len(self._scripts) - 1)]
-        call = Call(tuple(messages), temperature, max_tokens)
+        call = Call(tuple(messages), temperature, max_tokens, tuple(tools))
         self.calls.append(call)
         try:
             for step in script:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from app.llm.ports import Delta, Finished, FinishReason, ReasoningDelta, TextDelta, Usage
+from app.llm.ports import Delta, Finished, FinishReason, ReasoningDelta, TextDelta, ToolCall, Usage
 from app.llm.think_tags import Split, TagSplitter
 
 _FINISH: dict[str, FinishReason] = {
@@ -52,6 +52,8 @@ class ChatStreamReader:
         self._choices = False
         self._reason: FinishReason = "stop"
         self._usage: Usage | None = None
+        self._calls: dict[int, dict[str, str]] = {}
+        self.calling = False  # pieces of a tool call have come since this was last set to False
 
     def feed(self, data: bytes) -> list[Delta]:
         """The text and reasoning in ``data``. Raises :class:`BrokenStream` or :class:`ErrorInStream`."""
@@ -78,7 +80,13 @@ class ChatStreamReader:
         if self._tags:
             _add(left, self._tags.close())
         usage: list[Delta] = [self._usage] if self._usage else []
-        return [*deltas, *_merged(left), *usage, Finished(self._reason)]
+        return [*deltas, *_merged(left), *self._tool_calls(), *usage, Finished(self._reason)]
+
+    def _tool_calls(self) -> list[Delta]:
+        return [
+            ToolCall(call["id"] or f"call_{index}", call["name"], call["arguments"])
+            for index, call in sorted(self._calls.items())
+        ]
 
     def _data(self, text: bytes, said: list[_Piece]) -> None:
         if text == b"[DONE]":
@@ -128,11 +136,23 @@ class ChatStreamReader:
                 _add(said, self._tags.feed(content))
             else:
                 said.append((False, content))
+        for at, piece in enumerate(delta.get("tool_calls") or ()):
+            self._call(piece.get("index", at), piece)
         if reason := choice.get("finish_reason"):
             if reason in _GAVE_UP:
                 raise ErrorInStream(f"The model gave up: {reason}.", reason)
             self.finished = True
             self._reason = _FINISH.get(reason, "stop")
+
+    def _call(self, index: int, piece: dict[str, Any]) -> None:
+        """The name comes once, the arguments in pieces; an endpoint that does not stream sends all of it at once."""
+        self.calling = True
+        call = self._calls.setdefault(index, {"id": "", "name": "", "arguments": ""})
+        function = piece.get("function") or {}
+        call["id"] = piece.get("id") or call["id"]
+        call["name"] = function.get("name") or call["name"]
+        arguments = function.get("arguments") or ""
+        call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
 
     def _whole(self, text: str) -> str:
         """Joins surrogate pairs that a gateway written in JavaScript has cut between two chunks."""

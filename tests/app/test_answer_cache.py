@@ -7,7 +7,7 @@ import pytest
 from app.chat import prompts
 from app.chat.answerers import ModelAnswerer
 from app.chat.events import Done, Event, Failed, Sources
-from app.chat.service import Ask
+from app.chat.turns import Ask
 from app.llm.ports import Finished, ModelInterrupted, TextDelta
 from app.llm.scripted import ScriptedModel
 from app.wiring import Services

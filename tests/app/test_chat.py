@@ -9,7 +9,7 @@ from app.chat import prompts
 from app.chat.answerers import ModelAnswerer
 from app.chat.events import Done, Event, Failed, Reasoning, Sources, Started, Token
 from app.chat.running import RunningTurns
-from app.chat.service import Ask
+from app.chat.turns import Ask
 from app.llm.ports import Finished, ModelInterrupted, ReasoningDelta, TextDelta, Usage
 from app.llm.scripted import ScriptedModel
 from app.wiring import Services

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.chat.events import Done, Event, Failed, Reasoning, Token
-from app.chat.service import Ask
+from app.chat.turns import Ask
 from evals.fake_model import FakeModelRecord, running_fake_model
 from knowledge.models import DEFAULT_TENANT
 from tests.products import FEES, product, take_in

@@ -1,0 +1,49 @@
+"""A question as it is asked, and the turn that answers it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
+from knowledge.models import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question of a tenant's user. ``kbs`` None means all of the tenant's knowledge bases.
+
+    ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs.
+    """
+
+    tenant: str
+    question: str
+    kbs: tuple[str, ...] | None = None
+    conversation_id: str | None = None
+    channel: str = "api"
+    regenerates: str | None = None
+    attachments: tuple[str, ...] = ()
+    requester: str | None = None
+    may_work: bool = False
+
+
+@dataclass(slots=True)
+class Turn:
+    """An answer in the making: what a stop or a failure has to work with."""
+
+    id: str
+    conversation_id: str
+    ask: Ask
+    condensed: str
+    evidence: tuple[Passage, ...] = ()
+    text: list[str] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+    finish: str = "stop"
+    refused: bool = False
+    cached: Literal["exact"] | None = None
+    cacheable: bool = False
+    epochs: dict[str, int] = field(default_factory=dict)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        """Milliseconds since the question, under a name; the first one counts."""
+        self.timings_ms.setdefault(name, round((time.perf_counter() - self.started) * 1000, 1))

@@ -1,0 +1,13 @@
+"""Pictures that came with a message."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("turns", sa.Column("attachments", sa.JSON(), nullable=True))

@@ -1,0 +1,79 @@
+"""The tool that has pictures made."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.jobs.models import Channel
+from app.jobs.service import JobService, Wanted
+from app.llm.ports import ToolSpec
+from app.tools.job_tools import started
+from app.tools.registry import Asks, Caller, Did, ToolOutcome
+from app.tools.wording import say
+
+# Kinds that need no picture to begin with.
+_FROM_WORDS = {"text_to_image"}
+
+
+class MakeImage:
+    """``kinds`` are the image jobs of this installation; ``templates`` the scenes by name → what it is called."""
+
+    def __init__(self, jobs: JobService, kinds: Sequence[str], templates: Mapping[str, str]) -> None:
+        self._jobs = jobs
+        self._templates = templates
+        self.spec = ToolSpec(
+            "make_image",
+            "用商品图片做图：白底图、透明底、场景图、放大、裁剪，或按文字生成图片 / make pictures of a product",
+            {
+                "type": "object",
+                "properties": {
+                    "kind": {"type": "string", "enum": list(kinds), "description": "要做哪一种图 / what to make"},
+                    "image": {
+                        "type": "string",
+                        "description": "图片编号；不写就用本条消息的图片，或会话里最近的一张 / picture id; "
+                        "without it the message's, or the latest",
+                    },
+                    "template": {
+                        "type": "string",
+                        "description": f"场景模板 / scene template: {', '.join(templates)}",
+                    },
+                    "channel": {
+                        "type": "string",
+                        "description": "平台尺寸，如 taobao、amazon / size preset of a channel",
+                    },
+                    "prompt": {"type": "string", "description": "画面描述 / what the picture shows"},
+                },
+                "required": ["kind"],
+                "additionalProperties": False,
+            },
+        )
+
+    async def call(self, arguments: Mapping[str, Any], caller: Caller) -> ToolOutcome:
+        given = dict(arguments)
+        kind = given.pop("kind")
+        if kind not in _FROM_WORDS:
+            given["image"] = given.get("image") or next(iter(caller.pictures), None)
+            if given["image"] is None:
+                return Asks(say("ask_picture", caller.language), ("image",))
+        if "template" in given:
+            given["template"] = self._template(given["template"])
+        fields = self._jobs.handler(kind).request.model_fields
+        request = {name: value for name, value in given.items() if name in fields and value is not None}
+        job = await self._jobs.submit(
+            Wanted(
+                caller.tenant,
+                kind,
+                request,
+                requester=caller.requester,
+                channel=Channel(caller.channel),
+                conversation_id=caller.conversation_id,
+            )
+        )
+        return Did({"job_id": job.id, "state": job.state.value, "kind": kind}, started(job, caller), (job,))
+
+    def _template(self, named: str) -> str:
+        """A template by its name or by what it is called in either language."""
+        wanted = named.strip().lower()
+        for name, titles in self._templates.items():
+            if wanted == name.lower() or wanted in titles.lower():
+                return name
+        return named
