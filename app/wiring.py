@@ -34,6 +34,7 @@ from ingest.loaders import load
 from ingest.pipeline import Pipeline
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.catalog import Catalog
 from knowledge.database import Database
 from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
@@ -110,6 +111,7 @@ async def running_studio(settings: Settings, *, redis_url: str | None = None) ->
     redis = redis_url or settings.redis_url
     try:
         await migrate(database)
+        await Catalog(database).ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
         async with _running_jobs(settings, database, redis, studio_handlers(settings, model), Twins()) as jobs:
             yield jobs
     finally:

@@ -123,16 +123,19 @@ class RemoteBackend:
                 return found
 
     async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        try:
-            response = await self._http.request(method, path, **request)
-        except httpx.HTTPError as exc:
-            raise Unavailable(
-                f"The service at {self._http.base_url} does not answer.", code="service_unavailable"
-            ) from exc
-        if response.is_error:
-            raise _problem(response)
-        found: dict[str, Any] = response.json()
-        return found
+        return await requested(self._http, method, path, **request)
+
+
+async def requested(http: httpx.AsyncClient, method: str, path: str, **request: Any) -> dict[str, Any]:
+    """A call's JSON. Raises CopilotError with the problem's code, Unavailable ``service_unavailable``."""
+    try:
+        response = await http.request(method, path, **request)
+    except httpx.HTTPError as exc:
+        raise Unavailable(f"The service at {http.base_url} does not answer.", code="service_unavailable") from exc
+    if response.is_error:
+        raise _problem(response)
+    found: dict[str, Any] = response.json()
+    return found
 
 
 def _report(name: str, document: dict[str, Any]) -> FileReport:
