@@ -3,9 +3,19 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+GPU_STAMP := $(VENV)/.installed-gpu
+CACHE := $${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}
+# GPU=0 leaves torch and diffusers (1.4 GB) out of the tests, which then skip what needs them and say so.
+GPU ?= 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: install up test check demo lock browser clean
+# Without the packages of CUDA, which come with torch where there is one.
+NO_CUDA := $(foreach name,torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti \
+	nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver \
+	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx,\
+	--no-emit-package $(name))
+
+.PHONY: install gpu up test check demo lock browser clean
 
 install: $(STAMP)
 
@@ -16,7 +26,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9,<1"
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	$(BIN)/python -m knowledge.embeddings.bundled "$${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}"
+	$(BIN)/python -m knowledge.embeddings.bundled "$(CACHE)"
+	$(BIN)/python -m app.imaging.weights "$(CACHE)"
+	$(BIN)/python -m app.llm.token_files "$(CACHE)/tokenizers"
+	@touch $@
+
+# torch by pip: it knows which build fits this machine. The lock has everything else.
+gpu: $(GPU_STAMP)
+
+$(GPU_STAMP): $(STAMP) requirements-gpu.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes \
+		-r requirements-gpu.lock
 	@touch $@
 
 up: install
@@ -25,7 +46,7 @@ up: install
 demo: install
 	$(BIN)/copilot demo
 
-test: install browser
+test: install browser $(if $(filter 0,$(GPU)),,gpu)
 	$(BIN)/python -m pytest
 
 check: install
@@ -45,6 +66,8 @@ browser:
 lock: install
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet --constraint requirements.lock $(NO_CUDA) -o requirements-gpu.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from app.jobs.ports import JobFailed
 from knowledge.errors import Conflict, CopilotError, DocumentRefused, Forbidden, InvalidInput, NotFound, Unavailable
 
 # Looked up along the class hierarchy; codes that differ from their family are named first.
@@ -18,6 +19,7 @@ STATUS_OF_ERROR: dict[type[CopilotError], int] = {
     Forbidden: 403,
     Unavailable: 503,
     DocumentRefused: 422,
+    JobFailed: 422,
     CopilotError: 500,
 }
 

@@ -1,5 +1,6 @@
 """Settings of the service, on top of those of knowledge."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -49,6 +50,9 @@ class Settings(KnowledgeSettings):
         True,
         description="Ask it to think first, in tags (chain of thought); false for models that reason by themselves.",
     )
+    model_reasoning_tokens: int = Field(
+        0, ge=0, description="Tokens allowed on top of a text job's answer, for models that reason by themselves."
+    )
     model_connect_timeout: float = Field(10.0, gt=0, description="Seconds to reach it.")
     model_first_token_timeout: float = Field(60.0, gt=0, description="Seconds until it says something.")
     model_between_tokens_timeout: float = Field(30.0, gt=0, description="Seconds it may pause.")
@@ -67,6 +71,18 @@ class Settings(KnowledgeSettings):
     job_daily_limit: int | None = Field(None, ge=0, description="Jobs of a tenant in a day.")
     job_daily_budget: float | None = Field(None, ge=0, description="Money of a tenant's jobs in a day.")
     job_approval_over: float | None = Field(None, ge=0, description="A job that may cost more waits for approval.")
+    image_models: Path | None = Field(
+        None, description="Folder of diffusers models, with `loras/` in it; empty: `models` in the data folder."
+    )
+    image_model: str | None = Field(None, description="Model that draws when none is named: a folder's name or hub id.")
+    image_device: Literal["auto", "cuda", "cpu"] = Field(
+        "auto", description="Where it draws. One process draws on one device (`CUDA_VISIBLE_DEVICES`)."
+    )
+    image_threads: int | None = Field(None, ge=1, description="CPU threads of picture jobs; empty: all.")
+    producer: str = Field(
+        "merchant-copilot", description="Who answers for generated content: named in the AI label of every file."
+    )
+    visible_label: bool = Field(False, description="Mark generated pictures and texts visibly, too (“AI生成”).")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
 

@@ -1,5 +1,7 @@
 """The service put together from settings: what is behind which port is decided here and nowhere else."""
 
+import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,8 +14,17 @@ from app.chat.cache import AnswerCache, MemoryCache, RedisCache
 from app.chat.history import Conversations
 from app.chat.service import ChatService
 from app.chat.working import Worker
+from app.copywriting.handlers import WriterSettings, copy_handlers
 from app.database import migrate
 from app.identity.keys import Keys
+from app.imaging.engines.diffusion.engine import DiffusionEngine
+from app.imaging.engines.diffusion.handlers import SceneInpainter, TextToImageHandler, VariationHandler
+from app.imaging.engines.diffusion.loras import LoraShelf
+from app.imaging.engines.diffusion.models import ModelShelf
+from app.imaging.engines.diffusion.service import GpuService
+from app.imaging.handlers import Desk, image_handlers
+from app.imaging.presets import presets
+from app.imaging.templates import templates
 from app.jobs.artifacts import Artifacts, secret_of
 from app.jobs.events import JobEvents, MemoryEvents, RedisEvents
 from app.jobs.ingestion import IngestHandler
@@ -23,9 +34,11 @@ from app.jobs.ports import Handler
 from app.jobs.queue import DramatiqQueue, JobQueue
 from app.jobs.service import JobService
 from app.llm.ports import ChatModel
+from app.llm.tokens import TokenCounter
 from app.services import KnowledgeService
 from app.settings import Settings
 from app.tools.commands import Commands
+from app.tools.create_copy import CreateCopy
 from app.tools.job_tools import CancelJob, JobStatus
 from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
@@ -92,7 +105,8 @@ async def running_services(
         files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
         pipeline = _pipeline(parts, files)
         model = answerer.model if isinstance(answerer, ModelAnswerer) else None
-        kinds = [IngestHandler(pipeline, parts.versions), *studio_handlers(settings, model), *twins.handlers]
+        kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
+        kinds = [*studio_handlers(settings, model, GpuService(device=settings.image_device)), *kinds]
         async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
             yield _services(settings, parts, files=files, pipeline=pipeline, jobs=jobs, cache=cache, answerer=answerer)
         await answerer.close()
@@ -108,21 +122,48 @@ async def running_studio(settings: Settings, *, redis_url: str | None = None) ->
     settings.data.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database)
     model = make_model(settings)
+    drawer = GpuService(device=settings.image_device, threads=settings.image_threads)
     redis = redis_url or settings.redis_url
     try:
         await migrate(database)
         await Catalog(database).ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        async with _running_jobs(settings, database, redis, studio_handlers(settings, model), Twins()) as jobs:
+        async with _running_jobs(settings, database, redis, studio_handlers(settings, model, drawer), Twins()) as jobs:
             yield jobs
     finally:
+        await asyncio.to_thread(drawer.close)
         if model is not None:
             await model.aclose()
         await database.close()
 
 
-def studio_handlers(settings: Settings, model: ChatModel | None) -> list[Handler[Any]]:
+def studio_handlers(settings: Settings, model: ChatModel | None, drawer: GpuService) -> list[Handler[Any]]:
     """Every kind of text and image job."""
-    return []
+    writer = WriterSettings(
+        producer=settings.producer,
+        visible_label=settings.visible_label,
+        reasoning_tokens=settings.model_reasoning_tokens,
+    )
+    counter = TokenCounter(settings.cache_folder / "tokenizers")
+    return [*copy_handlers(model, counter=counter, settings=writer), *_picture_handlers(settings, drawer)]
+
+
+def _picture_handlers(settings: Settings, service: GpuService) -> list[Handler[Any]]:
+    desk = Desk(
+        settings.cache_folder,
+        threads=settings.image_threads or os.cpu_count() or 1,
+        producer=settings.producer,
+        mark="zh" if settings.visible_label else "none",
+    )
+    models = settings.image_models or settings.data / "models"
+    engine = DiffusionEngine(
+        ModelShelf(models, default=settings.image_model),
+        LoraShelf(models / "loras"),
+        service,
+        label=desk.label_drawn,
+        open_picture=desk.open_picture,
+    )
+    painter = SceneInpainter(engine, desk.mask)
+    return [*image_handlers(desk, painter=painter), TextToImageHandler(engine), VariationHandler(engine)]
 
 
 def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
@@ -186,14 +227,18 @@ async def _running_jobs(
             queue.close()
 
 
-def _worker(jobs: JobService) -> Worker:
+def _worker(jobs: JobService, *, has_model: bool) -> Worker:
     """The tools of this installation: those whose kinds of job it has."""
     pictures = [kind for kind, handler in jobs.handlers.items() if handler.queue == "image"]
-    templates: dict[str, str] = {}
+    channels = {name: " ".join(preset.title.values()) for name, preset in presets().items()}
+    scenes = {name: " ".join(template.title.values()) for name, template in templates().items()}
+    copy = [kind for kind, handler in jobs.handlers.items() if handler.queue == "text"]
     tools: list[Tool] = [JobStatus(jobs), CancelJob(jobs)]
-    tools += [MakeImage(jobs, pictures, templates)] if pictures else []
+    tools += [CreateCopy(jobs, copy)] if copy else []
+    tools += [MakeImage(jobs, pictures, templates=scenes, presets=channels)] if pictures else []
     registry = Registry.of(tools)
-    return Worker(registry, Commands(registry, list(templates)), prompts.load("work"))
+    commands = Commands(registry, list(scenes), copy_possible=has_model)
+    return Worker(registry, commands, prompts.load("work"))
 
 
 def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
@@ -236,7 +281,7 @@ def _services(
         answerer=answerer,
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
-        worker=_worker(jobs),
+        worker=_worker(jobs, has_model=isinstance(answerer, ModelAnswerer)),
         jobs=jobs,
         passages=settings.passages,
     )

@@ -26,9 +26,9 @@ from app.settings import Settings
 from app.wiring import Services, running_services, running_studio
 from knowledge.errors import InvalidInput, Unavailable
 
-# Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; of pictures one is
-# encoded while another is computed.
-SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 2}
+# Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
+# drawn are drawn together, eight at most.
+SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
 SWEEP_SECONDS = 2.0
 FILE_SWEEP_SECONDS = 900
 IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it

@@ -50,7 +50,7 @@ async def studio(settings: Settings) -> AsyncIterator[Studio]:
     url = settings.url
     if url is None and (running := find_running(settings)):
         url = running.url
-    if url is not None:
+    if url:
         key = settings.api_key
         headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=15)) as http:

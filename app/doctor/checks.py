@@ -34,7 +34,7 @@ NO_SPACE = 200 * 2**20
 async def examine(settings: Settings) -> Report:
     """Look at everything, side by side. Changes nothing and starts nothing that stays."""
     _import_clients(settings)
-    checks: tuple[Check, ...] = (python, folder, service, redis, chroma, database, embedder, model, keys)
+    checks: tuple[Check, ...] = (python, folder, service, redis, chroma, database, embedder, model, pictures, keys)
     async with asyncio.TaskGroup() as tasks:
         found = [tasks.create_task(_in_time(check, settings)) for check in checks]
     return Report(
@@ -146,6 +146,26 @@ async def model(settings: Settings) -> list[Finding]:
         settings.model_name,
         variables=("COPILOT_MODEL_BASE_URL", "COPILOT_MODEL_API_KEY", "COPILOT_MODEL_NAME"),
     )
+
+
+async def pictures(settings: Settings) -> list[Finding]:
+    """The weights of the compositor, and the models that draw."""
+    from app.imaging.weights import MATTING, UPSCALING, Weights
+
+    weights = Weights(settings.cache_folder)
+    sound = await asyncio.to_thread(lambda: all(weights.sound(name) for name in (MATTING, UPSCALING)))
+    path = {"path": str(settings.cache_folder)}
+    findings = [Finding("ok", "pictures_ready", path) if sound else Finding("warning", "pictures_no_weights", path)]
+    folder = settings.image_models or settings.data / "models"
+    drawing = sorted(entry.parent.name for entry in folder.glob("*/model_index.json"))
+    if not drawing and not settings.image_model:
+        return [*findings, Finding("note", "drawing_none", {"path": str(folder.absolute())})]
+    names = ", ".join(drawing) or str(settings.image_model)
+    missing = find_spec("diffusers") is None
+    return [
+        *findings,
+        Finding("error" if missing else "ok", "drawing_no_gpu_extra" if missing else "drawing_ready", {"names": names}),
+    ]
 
 
 async def keys(settings: Settings) -> list[Finding]:

@@ -20,11 +20,11 @@ _NAMES = {
 }
 # What follows /image → the kind of job, and which argument the next word is.
 _KINDS: Mapping[str, tuple[str, str | None]] = {
-    **dict.fromkeys(("白底", "白底图", "white", "white_background"), ("white_background", "channel")),
+    **dict.fromkeys(("白底", "白底图", "white", "white_background"), ("white_background", "preset")),
     **dict.fromkeys(("透明", "透明底", "抠图", "transparent", "cutout"), ("transparent", None)),
     **dict.fromkeys(("场景", "场景图", "scene"), ("scene", "template")),
     **dict.fromkeys(("放大", "高清", "upscale", "enlarge"), ("upscale", None)),
-    **dict.fromkeys(("裁剪", "尺寸", "crop", "resize"), ("crop", "channel")),
+    **dict.fromkeys(("裁剪", "尺寸", "crop", "resize"), ("crop", "preset")),
 }
 _SHOWN = {"zh": ("白底", "透明", "场景", "放大", "裁剪"), "en": ("white", "transparent", "scene", "upscale", "crop")}
 

@@ -15,11 +15,14 @@ _FROM_WORDS = {"text_to_image"}
 
 
 class MakeImage:
-    """``kinds`` are the image jobs of this installation; ``templates`` the scenes by name → what it is called."""
+    """``kinds`` are this installation's image jobs; ``templates`` and ``presets`` go by name → what they are called."""
 
-    def __init__(self, jobs: JobService, kinds: Sequence[str], templates: Mapping[str, str]) -> None:
+    def __init__(
+        self, jobs: JobService, kinds: Sequence[str], *, templates: Mapping[str, str], presets: Mapping[str, str]
+    ) -> None:
         self._jobs = jobs
         self._templates = templates
+        self._presets = presets
         self.spec = ToolSpec(
             "make_image",
             "用商品图片做图：白底图、透明底、场景图、放大、裁剪，或按文字生成图片 / make pictures of a product",
@@ -36,10 +39,7 @@ class MakeImage:
                         "type": "string",
                         "description": f"场景模板 / scene template: {', '.join(templates)}",
                     },
-                    "channel": {
-                        "type": "string",
-                        "description": "平台尺寸，如 taobao、amazon / size preset of a channel",
-                    },
+                    "preset": {"type": "string", "description": f"平台尺寸 / size of a channel: {', '.join(presets)}"},
                     "prompt": {"type": "string", "description": "画面描述 / what the picture shows"},
                 },
                 "required": ["kind"],
@@ -54,8 +54,9 @@ class MakeImage:
             given["image"] = given.get("image") or next(iter(caller.pictures), None)
             if given["image"] is None:
                 return Asks(say("ask_picture", caller.language), ("image",))
-        if "template" in given:
-            given["template"] = self._template(given["template"])
+        for field, known in (("template", self._templates), ("preset", self._presets)):
+            if given.get(field):
+                given[field] = _named(given[field], known)
         fields = self._jobs.handler(kind).request.model_fields
         request = {name: value for name, value in given.items() if name in fields and value is not None}
         job = await self._jobs.submit(
@@ -70,10 +71,12 @@ class MakeImage:
         )
         return Did({"job_id": job.id, "state": job.state.value, "kind": kind}, started(job, caller), (job,))
 
-    def _template(self, named: str) -> str:
-        """A template by its name or by what it is called in either language."""
-        wanted = named.strip().lower()
-        for name, titles in self._templates.items():
-            if wanted == name.lower() or wanted in titles.lower():
+
+def _named(said: str, known: Mapping[str, str]) -> str:
+    """A template or preset by its name, its beginning, or what it is called in either language."""
+    wanted = said.strip().lower()
+    for fits in (str.__eq__, str.startswith, lambda name, part: part in known[name].lower()):
+        for name in known:
+            if fits(name, wanted):
                 return name
-        return named
+    return said

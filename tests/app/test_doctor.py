@@ -75,7 +75,7 @@ def endpoint() -> Generator[str]:
 async def test_a_fresh_machine_is_healthy_and_told_that_answers_quote() -> None:
     report = await examine(Settings(port=0))
     assert report.healthy
-    assert codes(report, "note") == {"model_none", "embedder_not_converted"}
+    assert codes(report, "note") == {"model_none", "embedder_not_converted", "drawing_none"}
     assert codes(report, "ok") >= {"python_ok", "data_new", "redis_bundled", "chroma_bundled", "database_new"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", str(found(report, "redis_bundled").params["version"]))
 
@@ -307,3 +307,14 @@ def test_the_table_of_settings_has_a_row_for_each_with_default_and_choices() -> 
     assert "| `COPILOT_PORT` | `8000` | Port of the API. |" in rows
     assert "| `COPILOT_EMBEDDER` | `bundled` | What turns text into vectors. `bundled` or `openai`. |" in rows
     assert all(row.count("|") - row.count("\\|") == 4 for row in rows)
+
+
+async def test_models_that_draw_are_named_and_missing_weights_are_told(tmp_path: Path) -> None:
+    settings = Settings(port=0, data=tmp_path / "data", cache=tmp_path / "cache")
+    assert "pictures_no_weights" in codes(await examine(settings), "warning")
+    model = tmp_path / "data" / "models" / "tiny"
+    model.mkdir(parents=True)
+    (model / "model_index.json").write_text("{}", encoding="utf-8")
+    report = await examine(settings)
+    drawing = [finding for finding in report.findings if finding.code.startswith("drawing_")]
+    assert [finding.params["names"] for finding in drawing] == ["tiny"]

@@ -1,5 +1,6 @@
 """Work in the chat: commands without a model, tools with one."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -101,9 +102,9 @@ async def test_the_result_is_there_for_the_next_message(tmp_path: Path) -> None:
         conversation = first[-1].conversation_id  # type: ignore[union-attr]
         await JobRunner(services.jobs, "w").drain("image")
         made = (await services.jobs.pictures(DEFAULT_TENANT, conversation))[0]
-        (scene,) = jobs_of(await say(services, "/image scene marble", to=conversation))
+        (scene,) = jobs_of(await say(services, "/image scene oak", to=conversation))
         request = (await services.jobs.ledger.get(DEFAULT_TENANT, scene.id)).request
-        assert request == {"image": made, "template": "marble"}
+        assert request == {"image": made, "template": "oak_table"}
         assert "done 100%" in text_of(await say(services, "/jobs", to=conversation))
         assert "Cancelled: scene" in text_of(await say(services, "/cancel", to=conversation))
         assert "no job under way" in text_of(await say(services, "/cancel", to=conversation))
@@ -146,15 +147,15 @@ async def test_a_picture_without_words_for_it_gets_help_when_there_is_no_model(t
 
 
 async def test_a_model_calls_a_tool_and_says_which_job_runs(tmp_path: Path) -> None:
-    call = ToolCall("c1", "make_image", '{"kind": "scene", "template": "marble"}')
+    call = ToolCall("c1", "make_image", '{"kind": "scene", "template": "oak_table"}')
     async with shop(tmp_path, ["好的。", call, Usage(50, 9)], ["场景图正在生成。"]) as (services, model):
         assert model is not None
         cup = await picture(services)
-        events = await say(services, "帮我把这个杯子放到大理石台面上做一张场景图", cup)
+        events = await say(services, "帮我把这个杯子放到橡木桌上做一张场景图", cup)
         (job,) = jobs_of(events)
         assert text_of(events) == "好的。\n\n场景图正在生成。"
-        assert (await services.jobs.ledger.get(DEFAULT_TENANT, job.id)).request == {"image": cup, "template": "marble"}
-        assert [tool.name for tool in model.calls[0].tools] == ["job_status", "cancel_job", "make_image"]
+        assert (await services.jobs.ledger.get(DEFAULT_TENANT, job.id)).request == {"image": cup, "template": "oak_table"}
+        assert [tool.name for tool in model.calls[0].tools] == ["job_status", "cancel_job", "create_copy", "make_image"]
         assistant, tool = model.calls[1].messages[-2:]
         assert assistant.calls == (call,)
         assert tool.role == "tool"
@@ -253,3 +254,36 @@ async def test_earlier_turns_reach_the_model_at_work(tmp_path: Path) -> None:
         await say(services, "做成木桌上的", to=first[-1].conversation_id)  # type: ignore[union-attr]
         assert model is not None
         assert Message("assistant", "想放在哪里？") in model.calls[1].messages
+
+
+async def test_copy_is_written_from_what_the_user_said_and_nothing_else(tmp_path: Path) -> None:
+    said = {
+        "kind": "titles",
+        "product_name": "保温杯",
+        "facts": ["容量：450ml", "材质：316不锈钢"],
+        "channel": "taobao",
+    }
+    call = ToolCall("c1", "create_copy", json.dumps(said, ensure_ascii=False))
+    async with shop(tmp_path, [call], ["标题在写了。"]) as (services, _):
+        events = await say(services, "给保温杯写淘宝标题，容量450ml，316不锈钢")
+        (job,) = jobs_of(events)
+        request = (await services.jobs.ledger.get(DEFAULT_TENANT, job.id)).request
+        assert request["product"]["facts"] == ["容量：450ml", "材质：316不锈钢"]
+        assert request["channel"] == "taobao"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ({"kind": "titles"}, "商品名称、商品的真实信息"),
+        ({"kind": "description", "product_name": "保温杯", "facts": []}, "商品的真实信息"),
+        ({"kind": "translation", "text": "你好"}, "译成哪种语言"),
+        ({"kind": "rewrite"}, "原文"),
+    ],
+)
+async def test_facts_that_are_missing_are_asked_for(tmp_path: Path, arguments: dict[str, Any], asked: str) -> None:
+    call = ToolCall("c1", "create_copy", json.dumps(arguments, ensure_ascii=False))
+    async with shop(tmp_path, [call]) as (services, _):
+        events = await say(services, "帮我写文案")
+        assert asked in text_of(events)
+        assert not jobs_of(events)
