@@ -154,7 +154,10 @@ async def test_a_model_calls_a_tool_and_says_which_job_runs(tmp_path: Path) -> N
         events = await say(services, "帮我把这个杯子放到橡木桌上做一张场景图", cup)
         (job,) = jobs_of(events)
         assert text_of(events) == "好的。\n\n场景图正在生成。"
-        assert (await services.jobs.ledger.get(DEFAULT_TENANT, job.id)).request == {"image": cup, "template": "oak_table"}
+        assert (await services.jobs.ledger.get(DEFAULT_TENANT, job.id)).request == {
+            "image": cup,
+            "template": "oak_table",
+        }
         assert [tool.name for tool in model.calls[0].tools] == ["job_status", "cancel_job", "create_copy", "make_image"]
         assistant, tool = model.calls[1].messages[-2:]
         assert assistant.calls == (call,)
