@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -114,7 +115,7 @@ def start_up(tmp_path: Path, data: Path) -> Iterator[StartUp]:
     yield start
     for up in started:
         for process in up.family.values():
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
         up.process.kill()
         up.process.wait()
