@@ -1,7 +1,6 @@
 """The documents of a knowledge base, and one document with its chunks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 from urllib.parse import urlencode
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Response
 
 from app.console.guard import ConsoleRoute, Reading, Writing
 from app.console.pages import back_to, page, path_of, see
+from app.console.paging import Pages
 from ingest.chunk import width
 from knowledge.catalog import Catalog
 from knowledge.database import now
@@ -32,31 +32,6 @@ Group: TypeAlias = str
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
-    """A window onto ``total`` things, ``per_page`` at a time; ``number`` counts from 1."""
-
-    number: int
-    per_page: int
-    total: int
-
-    @property
-    def last(self) -> int:
-        return max(1, -(-self.total // self.per_page))
-
-    @property
-    def offset(self) -> int:
-        return (self.number - 1) * self.per_page
-
-    @property
-    def first_shown(self) -> int:
-        return min(self.offset + 1, self.total)
-
-    @property
-    def last_shown(self) -> int:
-        return min(self.offset + self.per_page, self.total)
-
-
 @router.get("/kb/{kb}")
 async def documents(
     visit: Reading, kb: str, status: str = "all", q: str = "", number: int = Query(1, alias="page", ge=1)
@@ -66,8 +41,7 @@ async def documents(
     group = status if status in GROUPS else "all"
     parts = {name: await _count(catalog, base, GROUPS[name], q.strip()) for name in ("active", "live", "failed")}
     counts = {"all": sum(parts.values()), **parts}
-    # Deletions may have emptied the page that was open.
-    pages = Pages(min(number, Pages(1, DOCUMENTS_PER_PAGE, counts[group]).last), DOCUMENTS_PER_PAGE, counts[group])
+    pages = Pages.holding(number, DOCUMENTS_PER_PAGE, counts[group])
     shown, _ = await catalog.documents(
         base, statuses=GROUPS[group], contains=q.strip(), limit=pages.per_page, offset=pages.offset
     )
@@ -97,7 +71,7 @@ async def document(
     ordinal = await _ordinal(knowledge.catalog, shown, chunk)
     if ordinal is not None:
         number = ordinal // CHUNKS_PER_PAGE + 1
-    pages = Pages(min(number, Pages(1, CHUNKS_PER_PAGE, shown.chunks).last), CHUNKS_PER_PAGE, shown.chunks)
+    pages = Pages.holding(number, CHUNKS_PER_PAGE, shown.chunks)
     _, chunks = await knowledge.chunks(visit.tenant, document_id, limit=pages.per_page, offset=pages.offset)
     return page(
         visit,

@@ -1,11 +1,12 @@
-"""The console's own style, scripts and icon."""
+"""The console's own style, scripts and icon, and its words about jobs for the chat page."""
 
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response
 
 from app.console.guard import ConsoleRoute
+from app.console.texts import Language, for_jobs
 from knowledge.errors import NotFound
 
 STATIC = Path(__file__).parent / "static"
@@ -17,6 +18,12 @@ MEDIA_TYPES = {
 }
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
+
+
+@router.get("/static/words/{language}.json")
+async def words(language: Language) -> Response:
+    """What kinds, stages and errors of jobs are called. The chat page shows jobs too, on other sites as well."""
+    return JSONResponse(for_jobs(language), headers={"Cache-Control": "max-age=300"})
 
 
 @router.get("/static/{name:path}")

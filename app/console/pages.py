@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.console import wording
-from app.console.texts import for_scripts, has, language_of, say
+from app.console.texts import for_scripts, has, language_of, say, word
 from app.identity.keys import RANK, Principal, Scope
 from app.wiring import Services
 
@@ -81,6 +81,7 @@ def _everywhere(visit: Visit) -> Mapping[str, Any]:
     return {
         "t": partial(say, language),
         "known": has,
+        "word": partial(word, language),
         "lang": language,
         "path": url.path,
         # A page made by POST cannot be asked for again by its address alone.
@@ -107,4 +108,6 @@ def _environment() -> Environment:
     made.globals["icon"] = made.get_template("icons.html").module.icon  # type: ignore[attr-defined]
     made.filters["size"] = wording.size
     made.filters["kind"] = wording.kind
+    made.globals["money_range"] = wording.money_range
+    made.tests["in_catalog"] = has
     return made

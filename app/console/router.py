@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from app.console import bases, documents, files, hit_test, keys, session
+from app.console import bases, documents, files, gallery, hit_test, jobs, keys, session, studio, thumbnails
 from app.console.guard import ConsoleRoute, Reading
 from app.console.pages import HOME, see
 from knowledge.errors import NotFound
@@ -18,5 +18,17 @@ async def no_such_page(visit: Reading, path: str) -> Response:  # noqa: ARG001 (
 
 
 router = APIRouter(include_in_schema=False)
-for _part in (session.router, files.router, bases.router, documents.router, hit_test.router, keys.router, _elsewhere):
+for _part in (
+    session.router,
+    files.router,
+    bases.router,
+    documents.router,
+    hit_test.router,
+    gallery.router,
+    studio.router,
+    jobs.router,
+    thumbnails.router,
+    keys.router,
+    _elsewhere,
+):
     router.include_router(_part, prefix=HOME)

@@ -37,6 +37,12 @@ def has(key: str) -> bool:
     return key in catalog()
 
 
+def word(language: Language, prefix: str, name: str) -> str:
+    """What the catalog calls a kind, a field, a stage…; what it does not know is shown under its own name."""
+    key = f"{prefix}.{name}"
+    return say(language, key) if has(key) else name.replace("_", " ")
+
+
 def sentence_of(language: Language, error: CopilotError) -> str:
     """An error for a person: by its code, else the English sentence that it carries."""
     for key in (f"error.{error.error_code}", f"reason.{error.error_code}"):
@@ -46,9 +52,13 @@ def sentence_of(language: Language, error: CopilotError) -> str:
 
 
 def for_scripts(language: Language) -> dict[str, str]:
-    """What the pages' scripts say, unfilled: everything under ``js.``, and errors and reasons by code."""
-    prefixes = ("js.", "error.", "reason.")
-    return {key: str(entry[language]) for key, entry in catalog().items() if key.startswith(prefixes)}
+    """What the pages' scripts say, unfilled: everything under ``js.``, stages, and errors and reasons by code."""
+    return _under(language, "js.", "error.", "reason.", "stage.")
+
+
+def for_jobs(language: Language) -> dict[str, str]:
+    """The words about jobs, unfilled."""
+    return _under(language, "kind.", "state.", "stage.", "error.", "reason.", "note.")
 
 
 def language_of(request: HTTPConnection) -> Language:
@@ -68,6 +78,10 @@ def catalog() -> dict[str, dict[Language, str | list[str]]]:
     """Everything, by key and language."""
     found: dict[str, dict[Language, str | list[str]]] = json.loads(_PATH.read_text(encoding="utf-8"))
     return found
+
+
+def _under(language: Language, *prefixes: str) -> dict[str, str]:
+    return {key: str(entry[language]) for key, entry in catalog().items() if key.startswith(prefixes)}
 
 
 def _preference(entry: str) -> tuple[float, str]:

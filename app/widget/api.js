@@ -40,8 +40,7 @@ export class Api {
 
   /** The events of a turn after the one with `lastEventId`. */
   resume(turnId, lastEventId, signal) {
-    const headers = { "Last-Event-ID": lastEventId };
-    return this.#stream("GET", `v1/turns/${encodeURIComponent(turnId)}/events`, { headers, signal });
+    return this.#stream("GET", `v1/turns/${encodeURIComponent(turnId)}/events`, { lastEventId, signal });
   }
 
   async stop(turnId) {
@@ -52,8 +51,47 @@ export class Api {
     await this.#request("POST", `v1/turns/${encodeURIComponent(turnId)}/feedback`, { body });
   }
 
-  async *#stream(method, path, { body, headers, signal }) {
-    const accept = { ...headers, Accept: "text/event-stream" };
+  /** What happens to a job, from the one after `lastEventId` on (null: from the beginning); ends with `done`. */
+  jobEvents(jobId, lastEventId, signal) {
+    return this.#stream("GET", `v1/jobs/${encodeURIComponent(jobId)}/events`, { lastEventId, signal });
+  }
+
+  async cancelJob(jobId) {
+    await this.#request("POST", `v1/jobs/${encodeURIComponent(jobId)}/cancel`);
+  }
+
+  /** What kinds, stages and errors of jobs are called. */
+  async words(lang) {
+    return (await this.#request("GET", `console/static/words/${lang}.json`)).json().catch(unreadable);
+  }
+
+  /** Sends a picture → `{id, link, …}`. `onProgress` hears the share that is sent (fetch could not tell). */
+  upload(file, onProgress, signal) {
+    const request = new XMLHttpRequest();
+    request.open("POST", `${this.#base}v1/artifacts`);
+    for (const [name, value] of Object.entries(this.#headers())) request.setRequestHeader(name, value);
+    const body = new FormData();
+    body.append("file", file, file.name || "picture.png");
+    return new Promise((resolve, reject) => {
+      request.upload.addEventListener("progress", ({ loaded, total }) => onProgress(total ? loaded / total : 1));
+      request.addEventListener("load", () => {
+        const answer = asJson(request.responseText);
+        if (request.status === 201 && answer.id) resolve(answer);
+        else reject(errorOf(request.status, answer, request.getResponseHeader("retry-after")));
+      });
+      request.addEventListener("error", () => reject(new ApiError({ code: "network" })));
+      signal.addEventListener("abort", () => request.abort());
+      request.send(body);
+    });
+  }
+
+  /** The address of a file that a job or an upload has, by its signed link. */
+  address(link) {
+    return new URL(link.replace(/^\//, ""), this.#base).href;
+  }
+
+  async *#stream(method, path, { body, lastEventId = null, signal }) {
+    const accept = { Accept: "text/event-stream", ...(lastEventId ? { "Last-Event-ID": lastEventId } : {}) };
     const response = await this.#request(method, path, { body, headers: accept, signal });
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) unreadable();
     for await (const { name, data, id } of readEvents(response.body, { silenceMs: SILENCE_MS })) {
@@ -62,9 +100,7 @@ export class Api {
   }
 
   async #request(method, path, { body, headers = {}, signal } = {}) {
-    const { key, lang } = this.#session;
-    const all = { "Accept-Language": lang, ...headers };
-    if (key) all.Authorization = `Bearer ${key}`;
+    const all = { ...this.#headers(), ...headers };
     if (body) all["Content-Type"] = "application/json";
     let response;
     try {
@@ -73,8 +109,15 @@ export class Api {
       if (signal?.aborted) throw error;
       throw new ApiError({ code: "network" });
     }
-    if (!response.ok) throw await problem(response);
+    if (!response.ok) {
+      throw errorOf(response.status, await response.json().catch(() => ({})), response.headers.get("retry-after"));
+    }
     return response;
+  }
+
+  #headers() {
+    const { key, lang } = this.#session;
+    return { "Accept-Language": lang, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   }
 }
 
@@ -90,12 +133,19 @@ function parse(data) {
   }
 }
 
-async function problem(response) {
-  const body = await response.json().catch(() => ({}));
+function asJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {}; // a proxy's page; the status says enough
+  }
+}
+
+function errorOf(status, body, retryAfter) {
   return new ApiError({
-    code: typeof body.code === "string" ? body.code : `http_${response.status}`,
-    status: response.status,
+    code: typeof body.code === "string" ? body.code : `http_${status}`,
+    status,
     detail: typeof body.detail === "string" ? body.detail : "",
-    retryAfter: Number(response.headers.get("retry-after")) || null,
+    retryAfter: Number(retryAfter) || null,
   });
 }

@@ -1,6 +1,7 @@
 // The chat: puts header, thread, composer and source pane together, and turns presses into calls on the conversation.
 
 import { Api, ApiError } from "./api.js";
+import { dropping } from "./attachments.js";
 import { plain, sentenceBefore, sentencesCiting } from "./citations.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
@@ -11,11 +12,14 @@ import { KeyForm } from "./keyform.js";
 import { Renderer } from "./markdown.js";
 import { SourcePane } from "./pane.js";
 import { Stored } from "./storage.js";
+import { errorSentence } from "./strings.js";
 import { adopt } from "./styles/adopt.js";
 import { chat } from "./styles/chat.js";
 import { prose } from "./styles/prose.js";
+import { jobs as jobStyles } from "./styles/jobs.js";
 import { turn as turnStyles } from "./styles/turn.js";
 import { Thread } from "./thread.js";
+import { Words } from "./words.js";
 
 const TOAST_MS = 2600;
 const TICK_MS = 1500;
@@ -38,9 +42,10 @@ export class App {
     this.#config = config;
     this.#preferences = preferences;
     this.#close = close;
-    adopt(root.getRootNode(), [chat, prose, turnStyles]);
+    adopt(root.getRootNode(), [chat, prose, turnStyles, jobStyles]);
     this.#storedKey = new Stored(`key:${config.base}`);
     this.#api = new Api(config.base, this);
+    this.words = new Words(this);
     this.conversation = new Conversation(this.#api, new Stored(`conversation:${config.base}:${config.kb.join(",")}`));
     this.conversation.addEventListener("change", (event) => this.#onChange(event.detail));
     this.renderer = new Renderer(config.base);
@@ -73,6 +78,36 @@ export class App {
     return this.#preferences.t;
   }
 
+  get base() {
+    return this.#config.base;
+  }
+
+  /** Whether pictures may be sent. */
+  get pictures() {
+    return this.#config.pictures;
+  }
+
+  get jobs() {
+    return this.conversation.jobs;
+  }
+
+  upload(file, onProgress, signal) {
+    return this.#api.upload(file, onProgress, signal);
+  }
+
+  addressOf(link) {
+    return this.#api.address(link);
+  }
+
+  fetchWords(lang) {
+    return this.#api.words(lang);
+  }
+
+  /** Words have come that were not there: everything that shows some is drawn again. */
+  repaint() {
+    this.thread?.changed(null);
+  }
+
   get title() {
     return this.#config.title || this.t("title");
   }
@@ -95,18 +130,19 @@ export class App {
     else this.composer.focus();
   }
 
-  ask(question) {
+  ask(question, attachments = []) {
     const text = question.trim();
     if (!text || this.conversation.busy || this.#gated) return false;
     this.pane.close();
-    this.conversation.send(text, this.#config.kb.length ? this.#config.kb : this.composer.chosen);
+    this.conversation.send(text, this.#config.kb.length ? this.#config.kb : this.composer.chosen, attachments);
     this.thread.follow();
     return true;
   }
 
   /** Esc, from the innermost thing outwards; false when there was nothing of ours to close or stop. */
   escape() {
-    if (this.composer.closePicker() || this.thread.closePopover() || this.pane.close()) return true;
+    if (this.composer.closePicker() || this.composer.menu.close() || this.thread.closePopover() || this.pane.close())
+      return true;
     if (!this.conversation.busy) return false;
     this.conversation.stop();
     return true;
@@ -123,14 +159,16 @@ export class App {
   #build() {
     const draft = this.composer?.draft;
     const chosen = this.composer?.chosen;
+    const before = this.composer?.attachments;
     this.composer = new Composer(this, { draft, chosen });
+    before?.moveTo(this.composer.attachments);
     this.keyForm = new KeyForm(this, (key) => this.#useKey(key));
     this.thread?.dispose();
     this.thread = new Thread(this);
     this.pane = new SourcePane(this, this.#panel);
     this.main = h(
       "div",
-      { class: "main", on: { click: (event) => this.#onPress(event) } },
+      { class: "main", on: { click: (event) => this.#onPress(event), ...dropping(this) } },
       this.thread.element,
       this.keyForm.element,
       this.composer.element,
@@ -199,6 +237,8 @@ export class App {
       source: () => this.#openSource(view, button),
       copy: () => this.#copy(button, plain(view.markdown.element)),
       "copy-code": () => this.#copy(button, button.closest(".code").querySelector("pre").textContent.trimEnd()),
+      "copy-text": () => this.#copy(button, button.closest(".job-text").querySelector(".job-words").textContent),
+      "cancel-job": () => this.#cancel(view.turn, button.closest(".job").dataset.job),
       "copy-table": () => this.#copy(button, plain(button.closest(".table").querySelector("table"))),
       regenerate: () => this.conversation.regenerate(view.turn),
       retry: () => this.conversation.retry(view.turn),
@@ -231,6 +271,18 @@ export class App {
     face.replaceWith(tick);
     this.live.textContent = this.t("copied");
     setTimeout(() => tick.replaceWith(face), TICK_MS);
+  }
+
+  async #cancel(turn, id) {
+    try {
+      await this.jobs.cancel(
+        turn,
+        turn.jobs.find((job) => job.id === id),
+      );
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.toast(this.words.error(error.code) ?? errorSentence(this.lang, error));
+    }
   }
 
   async #rate(view, feedback, button) {

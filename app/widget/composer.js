@@ -1,5 +1,7 @@
 // Where a question is written and sent.
 
+import { Attachments } from "./attachments.js";
+import { CommandMenu } from "./commands.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
 
@@ -15,6 +17,7 @@ export class Composer {
   #picker;
   #list;
   #meta;
+  #attach;
   #composing = false;
 
   constructor(app, { draft = "", chosen = [] } = {}) {
@@ -30,6 +33,7 @@ export class Composer {
       on: {
         input: () => this.refresh(),
         keydown: (event) => this.#onKey(event),
+        paste: (event) => this.#onPaste(event),
         compositionstart: () => (this.#composing = true),
         compositionend: () => (this.#composing = false),
       },
@@ -45,6 +49,9 @@ export class Composer {
       hidden: true,
       on: { click: () => this.#togglePicker() },
     });
+    this.attachments = new Attachments(app, () => this.#send && this.refresh());
+    this.menu = new CommandMenu(app, this.#field);
+    this.#attach = this.#attachButton();
     this.#meta = h("div", { class: "box-meta" }, this.#picker, this.#list, this.#counter);
     this.element = h(
       "form",
@@ -55,9 +62,12 @@ export class Composer {
       h(
         "div",
         { class: "box", on: { click: (event) => event.target === event.currentTarget && this.#field.focus() } },
+        this.attachments.element,
+        this.#attach,
         this.#field,
         this.#meta,
         this.#send,
+        this.menu.element,
       ),
       h("p", { class: "disclaimer" }, t("composer.disclaimer")),
     );
@@ -83,6 +93,7 @@ export class Composer {
       left < 0 ? t("composer.over", { n: -left }) : left <= NEAR ? t("composer.left", { n: left }) : "";
     this.#counter.classList.toggle("over", left < 0);
     this.refreshSend();
+    this.menu.refresh();
     this.#refreshPicker();
     this.#meta.hidden = this.#picker.hidden && !this.#counter.textContent;
     this.#grow();
@@ -111,10 +122,43 @@ export class Composer {
       this.#send.title = t(mode);
       this.#send.replaceChildren(icon(mode, 20));
     }
-    this.#send.disabled = busy ? Boolean(last?.stopping) : !this.#field.value.trim() || this.#left < 0;
+    const unsendable = !this.#field.value.trim() || this.#left < 0 || this.attachments.busy;
+    this.#send.disabled = busy ? Boolean(last?.stopping) : unsendable;
+  }
+
+  /** A button with the file input that it opens. */
+  #attachButton() {
+    const { t, pictures } = this.#app;
+    const add = ({ target }) => {
+      this.attachments.add(target.files);
+      target.value = ""; // the same picture may be chosen again
+      this.focus();
+    };
+    const input = h("input", { type: "file", accept: "image/*", multiple: true, hidden: true, on: { change: add } });
+    const press = () => input.click();
+    const label = t("pictures.attach");
+    return h(
+      "span",
+      { class: "attach", hidden: !pictures },
+      h(
+        "button",
+        { type: "button", class: "icon-button small", "aria-label": label, title: label, on: { click: press } },
+        icon("picture"),
+      ),
+      input,
+    );
+  }
+
+  #onPaste(event) {
+    const pictures = [...event.clipboardData.files].filter(({ type }) => type.startsWith("image/"));
+    if (!this.#app.pictures || !pictures.length) return;
+    event.preventDefault();
+    this.attachments.add(pictures);
   }
 
   #onKey(event) {
+    if (event.isComposing || this.#composing || event.keyCode === IME_KEY) return;
+    if (this.menu.onKey(event)) return;
     if (event.key === "ArrowUp" && !this.#field.value && this.#app.conversation.last) {
       this.#field.value = this.#app.conversation.last.question;
       this.refresh();
@@ -122,7 +166,6 @@ export class Composer {
       return;
     }
     if (event.key !== "Enter" || event.shiftKey) return;
-    if (event.isComposing || this.#composing || event.keyCode === IME_KEY) return;
     event.preventDefault();
     if (!this.#app.conversation.busy) this.#submit();
   }
@@ -134,7 +177,8 @@ export class Composer {
   }
 
   #submit() {
-    if (this.#send.disabled || !this.#app.ask(this.#field.value)) return;
+    if (this.#send.disabled || !this.#app.ask(this.#field.value, this.attachments.ready)) return;
+    this.attachments.clear();
     this.#field.value = "";
     this.refresh();
   }

@@ -4,6 +4,7 @@
 // A turn's state: waiting → streaming → done | stopped | failed | interrupted.
 
 import { ApiError } from "./api.js";
+import { JobWatch } from "./jobwatch.js";
 import { StreamLost } from "./sse.js";
 
 const RESUME_DELAYS_MS = [300, 1500];
@@ -25,6 +26,7 @@ const FRESH = {
   notice: null,
   error: null,
   suggestions: [],
+  jobs: [],
   rating: null,
   reason: null,
   ms: null,
@@ -44,6 +46,7 @@ export class Conversation extends EventTarget {
     super();
     this.#api = api;
     this.#stored = stored;
+    this.jobs = new JobWatch(api, (turn) => this.#changed(turn));
     this.#restore();
   }
 
@@ -55,9 +58,10 @@ export class Conversation extends EventTarget {
     return this.turns.at(-1) ?? null;
   }
 
-  async send(question, kb = []) {
+  /** `attachments` are uploaded pictures: `{id, link, name}`. */
+  async send(question, kb = [], attachments = []) {
     if (this.busy) return;
-    const turn = { key: this.#newKey(), id: null, question, kb, ...structuredClone(FRESH) };
+    const turn = { key: this.#newKey(), id: null, question, kb, attachments, ...structuredClone(FRESH) };
     this.turns.push(turn);
     this.#changed(null);
     await this.#run(turn, (signal) => this.#ask(turn, signal));
@@ -66,7 +70,7 @@ export class Conversation extends EventTarget {
   /** Answers the last question again; if that fails before anything came, the old answer stays. */
   async regenerate(turn) {
     if (this.busy) return;
-    const before = structuredClone(turn);
+    const before = { ...turn };
     Object.assign(turn, structuredClone(FRESH));
     this.#changed(turn);
     await this.#run(turn, (signal) => this.#again(turn, signal));
@@ -106,14 +110,27 @@ export class Conversation extends EventTarget {
     this.stop();
     this.#active?.abort.abort();
     this.#active = null;
+    this.jobs.stop();
     this.turns = [];
     this.id = null;
     this.#stored.remove();
     this.#changed(null);
   }
 
-  /** Goes on with a turn that a reload cut off; without a place to go on from it is shown as interrupted. */
+  /** The link of a picture that was sent or made in this conversation; null for any other. */
+  pictureLink(id) {
+    const all = this.turns.flatMap(({ attachments, jobs }) => [
+      ...attachments,
+      ...jobs.flatMap(({ files = [] }) => files),
+    ]);
+    return all.find((picture) => picture.id === id)?.link ?? null;
+  }
+
+  /** Goes on with what a reload cut off: jobs, and the last turn; without a place to go on from it is interrupted. */
   async resumeLast() {
+    for (const turn of this.turns) {
+      for (const job of turn.jobs) this.jobs.follow(turn, Object.assign(job, { cancelling: false }));
+    }
     const turn = this.last;
     if (!turn || !["waiting", "streaming"].includes(turn.state) || this.busy) return;
     await this.#run(turn, async function* () {});
@@ -133,6 +150,7 @@ export class Conversation extends EventTarget {
     const body = { question: turn.question };
     if (this.id) body.conversation_id = this.id;
     if (turn.kb.length) body.kb = turn.kb;
+    if (turn.attachments.length) body.attachments = turn.attachments.map(({ id }) => id);
     return this.#api.chat(body, signal);
   }
 
@@ -208,12 +226,21 @@ export class Conversation extends EventTarget {
   #apply(turn, { name, data, id }) {
     if (id) turn.lastEventId = id;
     HANDLERS[name]?.(turn, data);
+    if (name === "job") this.#begin(turn, data);
     if (name === "started") {
       this.id = data.conversation_id ?? this.id;
       if (turn.stopping) this.#api.stop(turn.id).catch(() => {});
     }
     this.#changed(turn);
     return name === "done" || name === "failed";
+  }
+
+  /** A turn has started a job; one that is told of twice is the same. */
+  #begin(turn, { id, kind, state }) {
+    if (turn.jobs.some((job) => job.id === id)) return;
+    const job = { id, kind, state, percent: 0, stage: null };
+    turn.jobs.push(job);
+    this.jobs.follow(turn, job);
   }
 
   #changed(turn) {
@@ -225,7 +252,12 @@ export class Conversation extends EventTarget {
     const saved = this.#stored.get();
     if (!saved) return;
     this.id = saved.id;
-    this.turns = saved.turns.map((turn) => ({ ...structuredClone(FRESH), ...turn, key: this.#newKey() }));
+    this.turns = saved.turns.map((turn) => ({
+      attachments: [],
+      ...structuredClone(FRESH),
+      ...turn,
+      key: this.#newKey(),
+    }));
   }
 
   #newKey() {

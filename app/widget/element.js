@@ -48,7 +48,7 @@ export class MerchantCopilot extends HTMLElement {
   }
 
   #config() {
-    const { key = "", kb = "", lang = "auto", theme = "auto", title = "", api = HOME } = this.dataset;
+    const { key = "", kb = "", lang = "auto", theme = "auto", title = "", api = HOME, pictures = "on" } = this.dataset;
     const base = new URL(api.endsWith("/") ? api : `${api}/`, location.href).href;
     return {
       base,
@@ -60,6 +60,7 @@ export class MerchantCopilot extends HTMLElement {
       lang,
       theme,
       title,
+      pictures: pictures !== "off",
       page: this.#page,
     };
   }

@@ -5,6 +5,7 @@ import { h, section } from "./dom.js";
 import { Feedback } from "./feedback.js";
 import { addFrames } from "./frames.js";
 import { icon } from "./icons.js";
+import { JobCard } from "./jobcard.js";
 import { MarkdownView } from "./markdown.js";
 import { SourceList } from "./sourcelist.js";
 import { errorSentence } from "./strings.js";
@@ -13,6 +14,7 @@ export class TurnView {
   #app;
   #parts;
   #sources;
+  #cards = new Map();
 
   constructor(app, turn) {
     this.#app = app;
@@ -29,14 +31,15 @@ export class TurnView {
       refusal: part("refusal-title"),
       notice: part("notice"),
       error: part("error"),
+      jobs: part("jobs"),
       actions: part("actions"),
       suggestions: part("suggestions"),
     };
-    const { badge, stage, reasoning, refusal, notice, error, actions, suggestions } = this.#parts;
+    const { badge, stage, reasoning, refusal, notice, error, jobs, actions, suggestions } = this.#parts;
     this.element = h(
       "article",
       { class: "turn", "data-key": turn.key },
-      h("div", { class: "question" }, h("span", { class: "sr" }, t("you")), h("span", {}, turn.question)),
+      this.#question(),
       h(
         "div",
         { class: "answer" },
@@ -47,6 +50,7 @@ export class TurnView {
         h("div", { class: "answer-text" }, refusal, this.markdown.element),
         notice,
         error,
+        jobs,
         this.#sources.element,
         h("div", { class: "actions-line" }, actions, this.feedback.element),
         suggestions,
@@ -65,6 +69,7 @@ export class TurnView {
     this.#updateStage();
     this.#updateText();
     this.#updateRemarks();
+    this.#updateJobs();
     this.#sources.update();
     this.#updateActions();
   }
@@ -84,6 +89,35 @@ export class TurnView {
     const { turn } = this;
     if (turn.state === "interrupted") return this.#app.t("interrupted");
     return turn.error ? errorSentence(this.#app.lang, turn.error) : "";
+  }
+
+  #question() {
+    const { t } = this.#app;
+    const { question, attachments } = this.turn;
+    const words = h("div", { class: "question" }, h("span", { class: "sr" }, t("you")), h("span", {}, question));
+    if (!attachments.length) return words;
+    const pictures = attachments.map(({ link, name }) =>
+      h("li", {}, h("img", { src: this.#app.addressOf(link), alt: name || t("picture"), title: name })),
+    );
+    return h("div", { class: "asked" }, h("ul", { class: "sent", "aria-label": t("pictures") }, ...pictures), words);
+  }
+
+  #updateJobs() {
+    const { jobs } = this.turn;
+    for (const [id, card] of this.#cards) {
+      if (jobs.includes(card.job)) continue;
+      card.element.remove(); // answered anew
+      this.#cards.delete(id);
+    }
+    for (const job of jobs) {
+      if (!this.#cards.has(job.id)) {
+        const card = new JobCard(this.#app, job);
+        this.#cards.set(job.id, card);
+        this.#parts.jobs.append(card.element);
+      }
+      this.#cards.get(job.id).update();
+    }
+    this.#parts.jobs.hidden = jobs.length === 0;
   }
 
   #reasoning() {

@@ -6,6 +6,7 @@
 //   data-kb     knowledge base, or a,b     data-theme  auto | light | dark  data-position  right | left
 //   data-api    the service's address, if the files are served from elsewhere
 //   data-mode   widget | page              (page fills the window)
+//   data-pictures  on | off                (off: no pictures can be sent)
 // A page can colour it with `merchant-copilot { --mc-accent: #0b6e99; }` and drive it with window.MerchantCopilot.
 (() => {
   const tag = document.currentScript ?? document.querySelector('script[src*="widget.js"]');

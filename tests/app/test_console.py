@@ -28,6 +28,7 @@ from tests.products import FEES, RETURNS, settings_for, take_in
 
 FOLDER = Path(console.__file__).parent
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
+NAVIGATION = ["/console", "/console/studio", "/console/keys", "/", "/docs"]
 REASONS = ("encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt")
 
 
@@ -79,7 +80,7 @@ async def test_a_newcomer_is_told_the_first_step_and_how_answers_are_made(tmp_pa
         assert "未配置大模型" in words(page)
         assert "COPILOT_MODEL_BASE_URL" in words(page)
         assert "本机免密钥" in words(page)
-        assert [link.attributes["href"] for link in page.css(".nav a")] == ["/console", "/console/keys", "/", "/docs"]
+        assert [link.attributes["href"] for link in page.css(".nav a")] == NAVIGATION
 
 
 async def test_a_knowledge_base_is_created_shown_and_deleted_by_typing_its_name(tmp_path: Path) -> None:
@@ -590,6 +591,8 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     named = called | set(re.findall(r"""["']([a-z_0-9]+(?:\.[a-z_0-9]+)+)["']""", everything))
     by_value = r"(reason|error|status|stage|problem|login|js\.theme)\.\w+|keys\.(scope|kind)_\w+|search\.\w+_title"
     by_value += r"|documents\.(all|active|live|failed)|search\.(embed|dense_time|lexical_time|total)"
+    by_value += r"|(kind|kind_text|field|hint|option|about|value|note|state|queue)\..+|studio\.in_\w+"
+    by_value += r"|review\.(all|pending|approved|rejected)|jobs\.(all|waiting|active|succeeded|failed)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 
 

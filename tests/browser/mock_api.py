@@ -8,11 +8,13 @@ import json
 import mimetypes
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from app.console.texts import for_jobs
 
 WIDGET = Path(__file__).parents[2] / "app" / "widget"
 
@@ -77,6 +79,19 @@ class Turn:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+@dataclass(slots=True)
+class Job:
+    """What happens to a job; its events are numbered, and a reader who comes back gets what it has not seen.
+
+    ``cancel`` is set by the page; a job that is cancelled at a gate ends there. A connection is dropped once a step.
+    """
+
+    id: str
+    steps: Sequence[Step]
+    cancel: threading.Event = field(default_factory=threading.Event)
+    dropped: set[int] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A request as it came in."""
@@ -109,6 +124,8 @@ class MockApi:
     pages: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
     requests: list[Recorded] = field(default_factory=list)
     turns: dict[str, Turn] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
     url: str = ""
 
     def start(self) -> "MockApi":
@@ -126,6 +143,8 @@ class MockApi:
         """Stops listening and lets go of every stream."""
         for turn in self.turns.values():
             turn.stop.set()
+        for job in self.jobs.values():
+            job.cancel.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -166,12 +185,20 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, json.dumps(self.api.status).encode(), "application/json")
         elif match := re.fullmatch(r"/v1/turns/([\w-]+)/events", self.path):
             self._resume(match[1])
+        elif match := re.fullmatch(r"/v1/jobs/([\w-]+)/events", self.path):
+            self._job_events(match[1])
+        elif match := re.fullmatch(r"/v1/artifacts/([\w-]+)\?.*signature=good.*", self.path):
+            self._send(200, self.api.pictures[match[1]], "image/png")
+        elif match := re.fullmatch(r"/console/static/words/(zh|en).json", self.path):
+            self._send(200, json.dumps(for_jobs("zh" if match[1] == "zh" else "en")).encode(), "application/json")
         else:
             self._file(self.path.split("?")[0])
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
-        body: Any = json.loads(self.rfile.read(length)) if length else None
+        data = self.rfile.read(length)
+        is_json = self.headers.get("content-type", "").startswith("application/json")
+        body: Any = json.loads(data) if data and is_json else data or None
         self._record(body)
         if self._refused():
             return
@@ -179,6 +206,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._stream(self.api.new_turn(body["question"], body.get("conversation_id")))
         elif match := re.fullmatch(r"/v1/turns/([\w-]+)/(stop|feedback|regenerate)", self.path):
             self._turn(match[1], match[2])
+        elif self.path == "/v1/artifacts":
+            self._upload(data)
+        elif (match := re.fullmatch(r"/v1/jobs/([\w-]+)/cancel", self.path)) and match[1] in self.api.jobs:
+            self.api.jobs[match[1]].cancel.set()
+            self._send(200, b"{}", "application/json")
         else:
             self._problem(Problem(404, "not_found"))
 
@@ -197,6 +229,31 @@ class _Handler(BaseHTTPRequestHandler):
             self._problem(self.api.problems.pop(0))
             return True
         return False
+
+    def _upload(self, body: bytes) -> None:
+        head, _, rest = body.partition(b"\r\n\r\n")
+        name = re.search(r'filename="([^"]*)"', head.decode())
+        number = f"picture-{sum(name.startswith('picture-') for name in self.api.pictures) + 1}"
+        self.api.pictures[number] = rest.rpartition(b"\r\n--")[0]
+        made = {"id": number, "name": name[1] if name else "", "link": f"/v1/artifacts/{number}?signature=good"}
+        self._send(201, json.dumps(made).encode(), "application/json")
+
+    def _job_events(self, job_id: str) -> None:
+        job = self.api.jobs.get(job_id)
+        if job is None:
+            self._problem(Problem(404, "job_not_found"))
+            return
+        seen = int((self.headers.get("last-event-id") or "0").partition("-")[0])
+        turn = Turn(job_id, "", (), numbered=True, stop=job.cancel)
+        self._stream(turn, self._unseen(turn, job, seen), job=True)
+
+    def _unseen(self, turn: Turn, job: Job, seen: int) -> Iterator[Step]:
+        for number, step in enumerate(job.steps):
+            if isinstance(step, Event) and turn.sent < seen:
+                turn.sent += 1
+            elif number not in job.dropped:
+                job.dropped |= {number} if isinstance(step, Drop) else set()
+                yield step
 
     def _turn(self, turn_id: str, action: str) -> None:
         turn = self.api.turns.get(turn_id)
@@ -220,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
         turn.sent = seen
         self._stream(turn, events[seen:])
 
-    def _stream(self, turn: Turn, steps: Sequence[Step] | None = None) -> None:
+    def _stream(self, turn: Turn, steps: Iterable[Step] | None = None, *, job: bool = False) -> None:
         self.send_response(200)
         self._cors()
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
@@ -230,7 +287,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for step in turn.steps if steps is None else steps:
                 if turn.stop.is_set():
-                    self._event(turn, Event("done", done(turn.text, stopped=True)))
+                    end = ended_job(turn.id, "cancelled") if job else done(turn.text, stopped=True)
+                    self._event(turn, Event("done", {"job": end} if job else end))
                     break
                 self._step(turn, step)
             self.wfile.write(b"0\r\n\r\n")
@@ -255,9 +313,9 @@ class _Handler(BaseHTTPRequestHandler):
         turn.sent += 1
         turn.text += event.data["text"] if event.name == "token" else ""
         data = dict(event.data)
-        if event.name in {"started", "done"}:
+        if event.name in {"started", "done"} and turn.conversation_id:
             data |= {"turn_id": turn.id, "conversation_id": turn.conversation_id}
-        number = f"id: {turn.sent}\n" if turn.numbered else ""
+        number = f"id: {turn.sent}{'' if turn.conversation_id else '-0'}\n" if turn.numbered else ""
         self._chunk(f"{number}event: {event.name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode())
 
     def _chunk(self, data: bytes) -> None:
@@ -303,6 +361,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Access-Control-Allow-Headers", "authorization, content-type, last-event-id")
         self.send_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
         self.send_header("Access-Control-Expose-Headers", "retry-after")
+
+
+def ended_job(job_id: str, state: str, **more: Any) -> dict[str, Any]:
+    """A job as ``GET /v1/jobs/{id}`` shows it at its end."""
+    return {
+        "id": job_id,
+        "kind": "white_background",
+        "queue": "image",
+        "state": state,
+        "request": {},
+        "result": None,
+        "artifacts": [],
+        "error": None,
+    } | more
 
 
 def done(answer: str, *, citations: Sequence[int] = (), stopped: bool = False, **more: Any) -> dict[str, Any]:

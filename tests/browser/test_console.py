@@ -3,9 +3,10 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from playwright.async_api import Page, expect
 
 from app.identity.keys import Scope
+from app.jobs.ports import Handler
 from app.jobs.queue import MemoryQueue
 from app.jobs.runner import JobRunner
 from app.main import create_app
@@ -51,10 +53,11 @@ class Server:
     overrides: dict[str, object]
     embedder: GatedEmbedder = field(default_factory=GatedEmbedder)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    handlers: Sequence[Handler[Any]] = ()
 
     def start(self) -> "Server":
         self._stopping = False
-        twins = Twins(embedder=self.embedder, vectors=MemoryVectors(), queue=self.queue)
+        twins = Twins(embedder=self.embedder, vectors=MemoryVectors(), queue=self.queue, handlers=self.handlers)
         self._app = create_app(settings_for(self.data, **self.overrides), twins=twins)
         self._uvicorn = uvicorn.Server(uvicorn.Config(self._app, port=0, log_level="error", ws="none"))
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)

@@ -6,6 +6,7 @@ const THEMES = ["auto", "light", "dark"];
 const PREFERENCES = "merchant-copilot:preferences"; // shared with the chat page
 const REFRESH_MS = 1000;
 const OFFLINE_REFRESH_MS = 5000;
+const SLOW_REFRESH_MS = 10_000; // lists that grow without anybody here doing something
 const TOAST_MS = 4000;
 const root = document.documentElement;
 
@@ -136,10 +137,14 @@ function followed() {
   return document.querySelector("[data-summary]");
 }
 
+let refreshed = Date.now();
 function refresh() {
   const region = followed();
   if (!region || document.hidden || document.querySelector("dialog[open]")) return;
-  if (stale || offline || "active" in region.dataset) window.htmx.trigger(region, "console:refresh");
+  const due = "slow" in region.dataset && Date.now() - refreshed > SLOW_REFRESH_MS;
+  if (!stale && !offline && !due && !("active" in region.dataset)) return;
+  refreshed = Date.now();
+  window.htmx.trigger(region, "console:refresh");
 }
 
 /** While a question is open, nothing is replaced: what it is about must still be there when it is answered. */
@@ -184,4 +189,7 @@ document.addEventListener("htmx:sendError", () => {
   offline = true;
   toast(say("js.offline"));
 });
-document.addEventListener("htmx:responseError", () => toast(say("js.failed")));
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  const page = new DOMParser().parseFromString(detail.xhr.responseText, "text/html");
+  toast(page.querySelector("[data-sentence]")?.textContent || say("js.failed"));
+});

@@ -59,11 +59,12 @@ export const chat = `
 
 .composer { padding: 0 12px calc(10px + env(safe-area-inset-bottom, 0px)); }
 .box {
-  position: relative; display: grid; grid-template: "field send" auto "meta meta" auto / minmax(0, 1fr) auto; gap: 0 8px; align-items: end;
+  position: relative; display: grid; grid-template: "tray tray tray" auto "attach field send" auto "meta meta meta" auto / auto minmax(0, 1fr) auto; align-items: end;
   max-width: 736px; margin: 0 auto; padding: 8px 8px 8px 16px; border: 1px solid var(--line); border-radius: 22px; background: var(--surface); cursor: text;
   box-shadow: 0 1px 2px rgb(40 36 28 / .03), 0 4px 16px rgb(40 36 28 / .05); transition: border-color .14s, box-shadow .14s;
 }
-.box:has(.box-meta:not([hidden])) { grid-template: "field field" auto "meta send" auto / minmax(0, 1fr) auto; padding-top: 10px; }
+.box:has(.box-meta:not([hidden])) { grid-template: "tray tray tray" auto "field field field" auto "attach meta send" auto / auto minmax(0, 1fr) auto; padding-top: 10px; }
+.box:has(.attach:not([hidden])):not(:has(.box-meta:not([hidden]))) { padding-inline-start: 9px; }
 [data-scheme="dark"] .box { box-shadow: none; }
 .box:focus-within { border-color: var(--accent-line); box-shadow: 0 0 0 3px color-mix(in srgb, var(--accent) 12%, transparent); }
 .composer textarea {
@@ -72,10 +73,12 @@ export const chat = `
 }
 .composer textarea:focus-visible { outline: none; }
 .composer textarea::placeholder { color: var(--muted); opacity: .85; }
+.attach { grid-area: attach; display: grid; place-items: center; width: 34px; height: 34px; margin-inline-end: 4px; }
+.box:has(.box-meta:not([hidden])) .attach { margin-inline: -8px 10px; }
 .box-meta { grid-area: meta; display: flex; align-items: center; gap: 8px; min-height: 34px; min-width: 0; }
 .counter { flex: 1; font-size: 12.5px; color: var(--muted); text-align: end; }
 .counter.over { color: var(--danger); }
-.send { grid-area: send; width: 34px; height: 34px; flex: none; border-radius: 50%; display: grid; place-items: center; background: var(--accent); color: var(--on-accent); transition: opacity .14s, filter .14s, transform .1s; }
+.send { grid-area: send; margin-inline-start: 8px; width: 34px; height: 34px; flex: none; border-radius: 50%; display: grid; place-items: center; background: var(--accent); color: var(--on-accent); transition: opacity .14s, filter .14s, transform .1s; }
 .send[data-mode="stop"] { background: var(--text); color: var(--page); }
 .send:hover:not(:disabled) { filter: brightness(1.08); }
 .send:active:not(:disabled) { transform: scale(.94); }
