@@ -10,13 +10,14 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import dramatiq
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.jobs.queue import actor_name, broker
 from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
@@ -29,6 +30,7 @@ from knowledge.errors import InvalidInput, Unavailable
 # Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
 # drawn are drawn together, eight at most.
 SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
+POLL_MS = 200  # an idle worker looks for messages so often; 1 s, as it comes, is felt by who waits for a job to start
 SWEEP_SECONDS = 2.0
 FILE_SWEEP_SECONDS = 900
 IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it
@@ -101,20 +103,22 @@ class Worker:
         def work(job_id: str) -> None:  # noqa: ARG001 (whose turn it is, the ledger decides)
             asyncio.run_coroutine_threadsafe(self._drain(queue), loop).result()
 
-        return dramatiq.Worker(self._broker, queues={queue}, worker_threads=SLOTS[queue])
+        return dramatiq.Worker(self._broker, queues={queue}, worker_timeout=POLL_MS, worker_threads=SLOTS[queue])
 
     async def _drain(self, queue: str) -> None:
         if self._busy[queue] >= SLOTS[queue]:
             return
         self._busy[queue] += 1
         try:
-            await self._runner.drain(queue)
+            with _left_to_the_next_round("jobs"):
+                await self._runner.drain(queue)
         finally:
             self._busy[queue] -= 1
 
     async def _beat(self) -> None:
-        while True:
-            await self._runner.beat()
+        while not self._stop.is_set():  # a cancellation may be lost, see _Running.hush
+            with _left_to_the_next_round("heartbeat"):
+                await self._runner.beat()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _listen(self) -> None:
@@ -123,18 +127,25 @@ class Worker:
 
     async def _sweep(self, tasks: asyncio.TaskGroup) -> None:
         """Jobs of dead workers, jobs without a message, and whatever else this worker looks after."""
-        while True:
-            try:
+        while not self._stop.is_set():
+            with _left_to_the_next_round("sweep"):
                 for job in await self._jobs.ledger.sweep():
                     log.warning("job comes back id=%s attempts=%d", job.id, job.attempts)
-                await self._sweep_more()
                 for queue in self._queues:
                     free = SLOTS[queue] - self._busy[queue]
-                    for _ in range(min(free, await self._jobs.ledger.waiting(queue))):
+                    for _ in range(await self._jobs.ledger.waiting(queue, at_most=free) if free > 0 else 0):
                         tasks.create_task(self._drain(queue))
-            except (Unavailable, ConnectionError) as down:
-                log.warning("sweep postponed: %s", down)
+                await self._sweep_more()
             await asyncio.sleep(SWEEP_SECONDS)
+
+
+@contextmanager
+def _left_to_the_next_round(what: str) -> Generator[None]:
+    """A part that is away for a moment does not end the worker; what was left undone is found later."""
+    try:
+        yield
+    except (Unavailable, SQLAlchemyError, OSError) as down:
+        log.warning("%s postponed: %s", what, down)
 
 
 @asynccontextmanager

@@ -17,6 +17,8 @@ EVAL = {
 BENCH = {
     "streaming": "evals.bench.streaming:main",
     "embedding": "evals.bench.embedding:run",
+    "jobs": "evals.bench.jobs:main",
+    "diffusion": "evals.bench.diffusion:run",
 }
 
 

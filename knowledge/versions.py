@@ -162,9 +162,7 @@ class Versions:
         message = "Taking this document in was cancelled. Process it again when you want it."
         async with self._database.write() as connection:
             await connection.execute(
-                update(documents)
-                .where(documents.c.id == document_id, wanted)
-                .values(**_failure("cancelled", message))
+                update(documents).where(documents.c.id == document_id, wanted).values(**_failure("cancelled", message))
             )
 
     async def waiting(self, *, idle: timedelta) -> list[tuple[str, str]]:

@@ -1,6 +1,9 @@
 """Files: pictures that people send, and what jobs made; whole or a range, with a key or by a signed link."""
 
+import asyncio
 import re
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -21,7 +24,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 # Files are shown, not run: whatever somebody uploads must not act as a page of this service.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+_MOMENT = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @router.post("/artifacts", status_code=201)
@@ -42,12 +46,12 @@ async def get_artifact(artifact_id: str, request: Request, services: TheServices
     given = request.query_params
     if "signature" in given:
         expires = given.get("expires", "")
-        number = int(expires) if expires.isdecimal() else 0
-        artifact = await services.jobs.artifacts.signed(artifact_id, number, given["signature"])
+        moment = int(expires) if _MOMENT.fullmatch(expires) else 0
+        artifact = await services.jobs.artifacts.signed(artifact_id, moment, given["signature"])
     else:
         who = await Allowed(Scope.CHAT)(request, services)
         artifact = await services.jobs.artifacts.get(who.tenant, artifact_id)
-    return _file(services.jobs, artifact, request.headers.get("range"), download=download)
+    return await _file(services.jobs, artifact, request.headers, download=download)
 
 
 def picture_type(data: bytes) -> str:
@@ -58,39 +62,50 @@ def picture_type(data: bytes) -> str:
     return media_type
 
 
-def _file(jobs: JobService, artifact: Artifact, wanted: str | None, *, download: bool) -> Response:
+async def _file(jobs: JobService, artifact: Artifact, wanted: Mapping[str, str], *, download: bool) -> Response:
+    """Raises Unavailable ``files_unavailable``, before the first byte of the answer."""
+    tag = f'"{artifact.content_hash}"'
     headers = {
         **_HARMLESS,
         "Accept-Ranges": "bytes",
-        "ETag": f'"{artifact.content_hash}"',
+        "ETag": tag,
         "Cache-Control": "private, max-age=31536000",
         "Content-Disposition": _disposition(artifact.name, download=download),
     }
-    part = _range(wanted, artifact.size)
-    if part is None:
+    if _is_known(tag, wanted.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    part = _part(wanted.get("range", ""), artifact.size) if wanted.get("if-range", tag) == tag else None
+    start, end = part or (0, artifact.size)
+    if part is not None and start >= end:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{artifact.size}"})
-    start, end = part
-    partial = end - start < artifact.size
-    if partial:
+    if part is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{artifact.size}"
     headers["Content-Length"] = str(end - start)
-    pieces = iterate_in_threadpool(jobs.artifacts.pieces(artifact, start, end))
-    return StreamingResponse(pieces, 206 if partial else 200, headers=headers, media_type=artifact.media_type)
+    pieces = jobs.artifacts.pieces(artifact, start, end)
+    first = await asyncio.to_thread(next, pieces, b"")
+    body = iterate_in_threadpool(chain([first], pieces))
+    return StreamingResponse(body, 206 if part else 200, headers=headers, media_type=artifact.media_type)
 
 
-def _range(wanted: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last; None for a range outside the file. What is no single range is ignored
-    (RFC 9110, 14.2)."""
-    match = _RANGE.fullmatch(wanted or "")
+def _is_known(tag: str, known: str) -> bool:
+    """Whether the client has these bytes already (RFC 9110, 13.1.2)."""
+    return known.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(","))
+
+
+def _part(wanted: str, size: int) -> tuple[int, int] | None:
+    """First byte and the one after the last, which is not after it where the file has nothing of the range; None for
+    the whole file, also where something else than one range is asked for (RFC 9110, 14.2)."""
+    match = _RANGE.fullmatch(wanted)
     if match is None or not any(match.groups()):
-        return 0, size
+        return None
     first, last = match.groups()
     if not first:
         return max(0, size - int(last)), size
-    end = min(int(last) + 1, size) if last else size
-    return (int(first), end) if int(first) < end else None
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, size) if last else size
 
 
 def _disposition(name: str, *, download: bool) -> str:
     plain = re.sub(r'[^\w .()-]|["\\]', "_", name, flags=re.ASCII)
-    return f"{'attachment' if download else 'inline'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+    return f"{'attachment' if download else 'inline'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

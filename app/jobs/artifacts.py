@@ -9,19 +9,19 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, select
 
-from app.jobs.ledger import StoredArtifact, artifact_of
 from app.jobs.models import Artifact
 from app.jobs.ports import NewArtifact
+from app.jobs.rows import StoredArtifact, artifact_of, artifact_row
 from app.jobs.tables import artifacts
-from knowledge.database import Database, now
+from knowledge.database import Database
 from knowledge.errors import Forbidden, NotFound, Unavailable
 
 PIECE = 1 << 18
@@ -36,7 +36,9 @@ class Artifacts:
         import fsspec
 
         self._database = database
-        self._fs, self._root = fsspec.core.url_to_fs(url, **({"auto_mkdir": True} if "://" not in url else {}))
+        self._fs, self._root = fsspec.core.url_to_fs(url)
+        if "file" in self._fs.protocol:
+            self._fs = fsspec.filesystem("file", auto_mkdir=True)
         self._secret = secret
 
     async def store(self, tenant: str, new: NewArtifact) -> StoredArtifact:
@@ -48,18 +50,7 @@ class Artifacts:
     async def upload(self, tenant: str, new: NewArtifact) -> Artifact:
         """A file that somebody sends, to be worked on."""
         stored = await self.store(tenant, new)
-        row = {
-            "id": uuid4().hex,
-            "tenant": tenant,
-            "job_id": None,
-            "ordinal": 0,
-            "content_hash": stored.content_hash,
-            "size": stored.size,
-            "media_type": stored.media_type,
-            "name": stored.name,
-            "about": dict(stored.about),
-            "created_at": now(),
-        }
+        row = artifact_row(stored, tenant)
         async with self._database.write() as connection:
             return artifact_of((await connection.execute(insert(artifacts).values(**row).returning(artifacts))).one())
 
@@ -87,14 +78,12 @@ class Artifacts:
 
     def pieces(self, artifact: Artifact, start: int, end: int) -> Iterator[bytes]:
         """Bytes ``start`` to ``end`` (exclusive), a piece at a time. Blocking."""
-        try:
-            with self._fs.open(self._path(artifact.tenant, artifact.content_hash), "rb") as file:
-                file.seek(start)
-                while start < end and (piece := file.read(min(PIECE, end - start))):
-                    start += len(piece)
-                    yield piece
-        except OSError as exc:
-            raise _unavailable() from exc
+        path = self._path(artifact.tenant, artifact.content_hash)
+        with _store_errors(), self._fs.open(path, "rb") as file:
+            file.seek(start)
+            while start < end and (piece := file.read(min(PIECE, end - start))):
+                start += len(piece)
+                yield piece
 
     def sign(self, artifact: Artifact, *, lasting: timedelta = LINK) -> str:
         """The query of a link that works without a key until it expires: ``expires=…&signature=…``."""
@@ -103,7 +92,7 @@ class Artifacts:
 
     async def signed(self, artifact_id: str, expires: int, signature: str) -> Artifact:
         """The artifact of a signed link. Raises Forbidden ``link_invalid`` or ``link_expired``."""
-        if not hmac.compare_digest(signature, self._signature(artifact_id, expires)):
+        if not hmac.compare_digest(signature.encode(), self._signature(artifact_id, expires).encode()):
             raise Forbidden("This link is not one of ours.", code="link_invalid")
         if expires < time.time():
             raise Forbidden("This link has expired. Ask for a new one.", code="link_expired")
@@ -114,31 +103,35 @@ class Artifacts:
         return artifact_of(row)
 
     async def sweep(self) -> int:
-        """Delete files that no row needs and that are an hour old; → how many."""
+        """Delete files that no row needs and that are an hour old; → how many. Raises Unavailable."""
         async with self._database.read() as connection:
             query = select(artifacts.c.tenant, artifacts.c.content_hash).distinct()
             needed = {self._path(row.tenant, row.content_hash) for row in await connection.execute(query)}
         return await asyncio.to_thread(self._delete_others, needed)
 
     def _write(self, path: str, data: bytes) -> None:
+        """Also what is there already: its age starts anew, so that no sweep takes it before its row is written."""
         part = f"{path}.{uuid4().hex}.part"
-        try:
-            if self._fs.exists(path):
-                return
+        with _store_errors():
             with self._fs.open(part, "wb") as file:
                 file.write(data)
             self._fs.mv(part, path)
-        except OSError as exc:
-            raise _unavailable() from exc
 
     def _delete_others(self, needed: set[str]) -> int:
         deleted = 0
-        for path, info in self._fs.find(self._root, detail=True).items():
-            age = time.time() - _modified(info)
-            if path not in needed and age > _ORPHAN_SECONDS:
-                self._fs.rm_file(path)
-                deleted += 1
+        with _store_errors():
+            for path in self._fs.find(self._root):
+                if path not in needed and self._age(path) > _ORPHAN_SECONDS:
+                    self._fs.rm_file(path)
+                    deleted += 1
         return deleted
+
+    def _age(self, path: str) -> float:
+        """Seconds since a file was written; none for one that is gone meanwhile."""
+        try:
+            return time.time() - float(self._fs.modified(path).timestamp())
+        except FileNotFoundError:
+            return 0.0
 
     def _path(self, tenant: str, content_hash: str) -> str:
         return f"{self._root}/{tenant}/{content_hash[:2]}/{content_hash}"
@@ -166,10 +159,10 @@ def secret_of(folder: Path) -> bytes:
         return file.read_bytes()
 
 
-def _modified(info: dict[str, Any]) -> float:
-    stamp = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or 0
-    return stamp if isinstance(stamp, int | float) else float(stamp.timestamp())
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable("The file store does not answer. Nothing is lost; try again later.", code="files_unavailable")
+@contextmanager
+def _store_errors() -> Generator[None]:
+    try:
+        yield
+    except OSError as exc:
+        message = "The file store does not answer. Nothing is lost; try again later."
+        raise Unavailable(message, code="files_unavailable") from exc

@@ -31,6 +31,11 @@ class Channel:
     name: str = "api"
     target: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def fetched(self) -> bool:
+        """Whether who asked comes for the result; else it has to be brought."""
+        return self.name in ("web", "api", "cli")
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

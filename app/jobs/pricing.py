@@ -10,8 +10,8 @@ from typing import Any
 from app.jobs.ports import Quantities
 from app.settings import ModelPrice, Prices
 
-# An estimate's completion tokens are an upper bound; real answers of the copy prompts are seldom below this share.
-_LEAST_SHARE = 0.3
+# An estimate is an upper bound, with a repair round of a copy job in it; without one, about these shares are used.
+_LEAST_PROMPT, _LEAST_COMPLETION = 0.45, 0.3
 _MEDIAN, _NINE_TENTHS = 0.5, 0.9
 
 
@@ -25,8 +25,8 @@ def amount(used: Quantities, prices: Prices) -> float:
 def estimate_json(used: Quantities, prices: Prices, past_seconds: Sequence[float]) -> dict[str, Any]:
     """Quantities, a range of money and a range of seconds. ``past_seconds``: what jobs of this kind took lately."""
     least = Quantities(
-        prompt_tokens=used.prompt_tokens,
-        completion_tokens=int(used.completion_tokens * _LEAST_SHARE),
+        prompt_tokens=int(used.prompt_tokens * _LEAST_PROMPT),
+        completion_tokens=int(used.completion_tokens * _LEAST_COMPLETION),
         images=used.images,
         gpu_seconds=used.gpu_seconds,
         model=used.model,

@@ -17,7 +17,8 @@ from dramatiq.middleware import AgeLimit
 from knowledge.errors import Unavailable
 
 NAMESPACE = "copilot"
-QUEUES = ("text", "image", "ingest")
+QUEUES = ("text", "image", "ingest")  # what workers take; `delivery` is the channels' own processes'
+DELIVERY = "delivery"
 # A message that waited an hour is dropped: the workers' sweep finds the job in SQL anyway.
 MAX_AGE_MS = 3_600_000
 
@@ -30,7 +31,7 @@ class JobQueue(Protocol):
     def close(self) -> None: ...
 
 
-def broker(redis_url: str, queues: Sequence[str] = QUEUES) -> RedisBroker:
+def broker(redis_url: str, queues: Sequence[str] = (*QUEUES, DELIVERY)) -> RedisBroker:
     """A broker with short heartbeats; the ledger, not the broker, brings back what a killed worker held."""
     made = RedisBroker(  # type: ignore[no-untyped-call]
         url=redis_url,

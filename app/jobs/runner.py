@@ -15,6 +15,7 @@ from threading import Event
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from app.jobs.events import JobEvent, progress_event
 from app.jobs.ledger import Lease, LeaseLost
@@ -49,13 +50,16 @@ class JobRunner:
             lease = await self._service.ledger.claim(queue, self._owner)
             if lease is None:
                 break
+            if self._stopping:  # since we asked
+                await self._service.ledger.give_back(lease)
+                break
             await self._run(lease)
             count += 1
         return count
 
     async def beat(self) -> None:
         """Renew the leases; hear of cancelled jobs and of lost ones. Call it every few seconds."""
-        progress = {job_id: (run.percent, run.stage) for job_id, run in self._running.items() if run.stage}
+        progress = {job_id: (run.percent, run.stage) for job_id, run in self._running.items()}
         known = dict(self._running)  # what is claimed meanwhile is not in the answer, and not lost
         held = await self._service.ledger.renew(self._owner, progress)
         for job_id, run in known.items():
@@ -78,16 +82,22 @@ class JobRunner:
 
     async def _run(self, lease: Lease) -> None:
         run = _Running(lease.job, asyncio.get_running_loop(), self._service)
+        overtaken = self._running.get(lease.job.id)
+        if overtaken is not None:  # this process slept, lost the job, and has taken it again
+            overtaken.stop()
         self._running[lease.job.id] = run
         try:
             async with asyncio.TaskGroup() as tasks:
                 run.task = tasks.create_task(self._attempt(lease, run))
                 teller = tasks.create_task(run.tell())
-                run.task.add_done_callback(lambda _: teller.cancel())
+                run.task.add_done_callback(lambda _: run.hush(teller))
         except* LeaseLost:
             log.info("job overtaken id=%s", lease.job.id)
+        except* SQLAlchemyError:
+            log.exception("job left to its lease id=%s", lease.job.id)
         finally:
-            del self._running[lease.job.id]
+            if self._running.get(lease.job.id) is run:
+                del self._running[lease.job.id]
 
     async def _attempt(self, lease: Lease, run: "_Running") -> None:
         job = lease.job
@@ -99,16 +109,20 @@ class JobRunner:
             took = time.perf_counter() - started
             await self._keep(lease, outcome, took)
         except (JobCancelled, asyncio.CancelledError):
-            await asyncio.shield(self._cancelled(lease, run))
+            if run.wanted_to_stop:
+                await asyncio.shield(self._stopped(lease, run))
+            else:  # something in the handler was cancelled, and it let that out
+                log.exception("job cancelled itself id=%s", job.id)
+                await self._crashed(lease)
         except Unavailable as down:
             await self._later(lease, down)
         except CopilotError as error:
             await self._failed(lease, error.error_code, error.message, error.params)
-        except LeaseLost:
+        except (LeaseLost, OperationalError, InterfaceError):  # the ledger itself: what it says holds
             raise
         except Exception:  # the edge of a job: it always ends
             log.exception("job crashed id=%s", job.id)
-            await self._failed(lease, "internal", "Something went wrong here; the log has the details.", {})
+            await self._crashed(lease)
 
     async def _made(self, job: Job, run: "_Running") -> Outcome:
         handler = self._service.handler(job.kind)
@@ -118,7 +132,7 @@ class JobRunner:
             message = f"This job was written by another version: {error.errors()[0]['msg']}."
             raise CopilotError(message, code="job_request_invalid") from None
         run.handling = asyncio.ensure_future(handler.run(request, run))
-        if run.stopped.is_set():
+        if run.wanted_to_stop:
             run.handling.cancel()
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -135,14 +149,21 @@ class JobRunner:
         ended = await service.ledger.succeed(lease, outcome, stored, cost, cost["amount"])
         log.info("job succeeded id=%s kind=%s seconds=%.2f", job.id, job.kind, took)
         await service.events.append(job.tenant, job.id, _state(ended, ended.state))
+        await service.wake_delivery(ended)
 
-    async def _cancelled(self, lease: Lease, run: "_Running") -> None:
-        if run.give_back:
+    async def _stopped(self, lease: Lease, run: "_Running") -> None:
+        """Somebody cancelled the job; or this worker ends, and the job is for another one."""
+        given_back = run.give_back or not run.stopped.is_set()
+        run.stop()
+        if given_back:
             await self._service.ledger.give_back(lease)
             return
         ended = await self._service.ledger.end_cancelled(lease)
         log.info("job cancelled id=%s", lease.job.id)
         await self._service.events.append(lease.job.tenant, lease.job.id, _state(ended, ended.state))
+
+    async def _crashed(self, lease: Lease) -> None:
+        await self._failed(lease, "internal", "Something went wrong here; the log has the details.", {})
 
     async def _later(self, lease: Lease, down: Unavailable) -> None:
         job = lease.job
@@ -151,13 +172,14 @@ class JobRunner:
             return
         wait = BACK_OFF[min(lease.attempt, len(BACK_OFF)) - 1]
         log.warning("job postponed id=%s code=%s seconds=%d", job.id, down.error_code, wait)
-        await self._service.ledger.postpone(lease, until=now() + timedelta(seconds=wait))
-        await self._service.events.append(job.tenant, job.id, _state(job, "queued", reason=down.error_code))
+        back = await self._service.ledger.postpone(lease, until=now() + timedelta(seconds=wait))
+        await self._service.events.append(job.tenant, job.id, _state(back, back.state, reason=down.error_code))
 
     async def _failed(self, lease: Lease, code: str, message: str, params: Mapping[str, Any]) -> None:
         ended = await self._service.ledger.fail(lease, code=code, message=message, params=params)
         log.info("job failed id=%s code=%s", lease.job.id, code)
         await self._service.events.append(lease.job.tenant, lease.job.id, _state(ended, ended.state))
+        await self._service.wake_delivery(ended)
 
 
 @dataclass(eq=False, slots=True)
@@ -173,6 +195,7 @@ class _Running:
     grown: asyncio.Event = field(default_factory=asyncio.Event)
     stopped: Event = field(default_factory=Event)
     give_back: bool = False
+    over: bool = False
     task: "asyncio.Task[None] | None" = None
     handling: "asyncio.Future[Outcome] | None" = None
 
@@ -196,15 +219,26 @@ class _Running:
         artifacts = self.service.artifacts
         return await artifacts.read(await artifacts.get(self.job.tenant, artifact_id))
 
+    @property
+    def wanted_to_stop(self) -> bool:
+        """Asked to by us, or its task is cancelled from outside: the process ends."""
+        return self.stopped.is_set() or (self.task is not None and self.task.cancelling() > 0)
+
     def stop(self) -> None:
         """A thread of the handler stops at its next report, a coroutine now."""
         self.stopped.set()
         if self.handling is not None:
             self.handling.cancel()
 
+    def hush(self, teller: "asyncio.Task[None]") -> None:
+        """Tell no more. The flag counts: redis-py awaits with ``asyncio.wait_for``, which in Python 3.11 loses a
+        cancellation that comes just when it is done (bpo-37658), and a teller that goes on would hold up its job."""
+        self.over = True
+        teller.cancel()
+
     async def tell(self) -> None:
-        """Progress events, the newest state of things each, until cancelled."""
-        while True:
+        """Progress events, the newest state of things each, until hushed."""
+        while not self.over:
             await self.grown.wait()
             self.grown.clear()
             preview, self.preview = self.preview, None

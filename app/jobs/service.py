@@ -14,7 +14,7 @@ from app.jobs.ledger import Ledger, NewJob
 from app.jobs.models import Channel, Job, JobState, Review
 from app.jobs.ports import Handler, JobRequest
 from app.jobs.pricing import estimate_json
-from app.jobs.queue import JobQueue
+from app.jobs.queue import DELIVERY, JobQueue
 from app.settings import Prices
 from knowledge.errors import InvalidInput, Unavailable
 
@@ -92,24 +92,18 @@ class JobService:
 
     async def estimate(self, tenant: str, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Quantities, money and time before anything runs; and whether it would wait for approval."""
-        parsed = self.parsed(kind, request)
-        handler = self.handler(kind)
-        used = await asyncio.to_thread(handler.estimate, parsed)
-        past = await self.ledger.durations(kind)
-        limits = await self.ledger.limits(tenant)
-        made = estimate_json(used, self.prices, past)
-        over = limits.approval_over
-        return {**made, "kind": kind, "needs_approval": over is not None and made["amount"]["high"] > over}
+        made = await self._priced(kind, self.parsed(kind, request))
+        over = (await self.ledger.limits(tenant)).approval_over
+        return {**made, "needs_approval": over is not None and made["amount"]["high"] > over}
 
     async def submit(self, wanted: Wanted) -> Job:
         """Write a job down and wake a worker. Raises as :meth:`estimate` does, and Conflict ``daily_limit_reached``."""
-        handler = self.handler(wanted.kind)
-        estimate = await self.estimate(wanted.tenant, wanted.kind, wanted.request)
         parsed = self.parsed(wanted.kind, wanted.request)
+        estimate = await self._priced(wanted.kind, parsed)
         new = NewJob(
             tenant=wanted.tenant,
             kind=wanted.kind,
-            queue=handler.queue,
+            queue=self.handler(wanted.kind).queue,
             request=parsed.model_dump(mode="json"),
             estimate=estimate,
             amount=estimate["amount"]["high"],
@@ -149,6 +143,8 @@ class JobService:
     async def retry(self, tenant: str, job_id: str, changes: Mapping[str, Any], *, requester: str | None) -> Job:
         """A new job like an ended one, with changed fields. Raises InvalidInput ``job_not_ended``."""
         old = await self.ledger.get(tenant, job_id)
+        if old.queue == "ingest":  # its request names a document, which must not become somebody else's
+            raise InvalidInput("Documents are taken in by uploading them.", code="job_kind_unknown", kinds="")
         if not old.state.ended:
             raise InvalidInput("This job has not ended. Cancel it first, or wait.", code="job_not_ended")
         return await self.submit(
@@ -200,6 +196,19 @@ class JobService:
             await asyncio.to_thread(self._queue.wake, job.queue, job.id)
         except Unavailable as down:
             log.warning("job waits for the sweep id=%s code=%s", job.id, down.error_code)
+
+    async def wake_delivery(self, job: Job) -> None:
+        """Say that an ended job is to be brought somewhere. The row in ``deliveries`` is the truth, as ever."""
+        if self._queue is None or job.channel is None or job.channel.fetched:
+            return
+        try:
+            await asyncio.to_thread(self._queue.wake, DELIVERY, job.id)
+        except Unavailable as down:
+            log.warning("delivery waits for the sweep id=%s code=%s", job.id, down.error_code)
+
+    async def _priced(self, kind: str, request: JobRequest) -> dict[str, Any]:
+        used = await asyncio.to_thread(self.handler(kind).estimate, request)
+        return {**estimate_json(used, self.prices, await self.ledger.durations(kind)), "kind": kind}
 
     async def _tell(self, job: Job) -> None:
         await self.events.append(job.tenant, job.id, _state_event(job))

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from app.jobs.ledger import LeaseLost, Ledger
 from app.jobs.models import Channel, Job, JobState, Limits
 from app.jobs.ports import Outcome
+from app.jobs.queue import MemoryQueue
 from app.jobs.runner import JobRunner
 from app.jobs.service import JobService, Wanted
 from app.jobs.tables import deliveries
@@ -218,6 +219,8 @@ async def test_a_finished_job_notes_its_delivery_once(tmp_path: Path) -> None:
         assert [(row.job_id, row.channel, row.target, row.state) for row in rows] == [
             (job.id, "dingtalk", {"conversation": "cid"}, "waiting")
         ]
+        assert isinstance(jobs._queue, MemoryQueue)
+        assert jobs._queue.sent == [("text", job.id), ("delivery", job.id)]
 
 
 async def test_events_tell_the_way_and_end_in_done(tmp_path: Path) -> None:
