@@ -113,6 +113,7 @@ def orders(chance: random.Random) -> list[Wanted]:
             {"text": f"第 {number} 件", "steps": 20, "step_seconds": chance.uniform(0.05, 0.2), "fail": way},
             channel=chance.choice(CHANNELS),
             idempotency_key=f"order-{number}",
+            max_attempts=20,  # kills and postponements count alike
         )
         for number, way in enumerate(ways)
     ]
