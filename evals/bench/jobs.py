@@ -2,10 +2,10 @@
 
     copilot bench jobs        or        python -m evals.bench.jobs
 
-A job that does nothing, from being asked for to being done: ours is written down, priced, announced, woken, claimed in
-its tenant's turn, run, ended, and each of it told on its stream; Dramatiq's is sent and run. Each has one worker process
-with as many threads, and one process that asks; ours takes requests side by side, as the API does. The two take turns,
-so that a busy neighbour slows both.
+A job that does nothing, from being asked for to being done: ours is priced, written down, claimed in its tenant's turn,
+run and ended, and its states are told on its stream; Dramatiq's is sent and run. Each has one worker process with as
+many threads, and one process that asks; ours takes requests side by side, as the API does. The two take turns, so that
+a busy neighbour slows both.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ LOOK_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Jobs a second from the first request to the last end; milliseconds of CPU a job, of the worker and of who asks."""
+    """Jobs a second from the first request to the last end; milliseconds of CPU a job, of the worker and who asks."""
 
     jobs_per_s: float
     worker_cpu_ms: float
@@ -112,9 +112,10 @@ class _Ours:
 
         ids = await asyncio.gather(*(ask(number) for number in range(count)))
         self._done += count
-        while await self._succeeded() < self._done:
-            await asyncio.sleep(LOOK_S)
         self._last = ids[-1]
+        async for _ in _looks():
+            if await self._succeeded() == self._done:
+                break
 
     async def check_events(self) -> None:
         told = await self._jobs.events.read(DEFAULT_TENANT, self._last, after=None)
@@ -139,7 +140,8 @@ class _Bare:
     def _run(self, count: int) -> None:
         for number in range(count):
             self._actor.send(number)
-        self._actor.broker.join(QUEUE, interval=int(LOOK_S * 1000), timeout=int(LONGEST_S * 1000))
+        broker: Any = self._actor.broker
+        broker.join(QUEUE, interval=int(LOOK_S * 1000), timeout=int(LONGEST_S * 1000))
 
     def close(self) -> None:
         self._actor.broker.close()
@@ -150,7 +152,7 @@ async def run(jobs: int = JOBS, rounds: int = ROUNDS) -> JobsReport:
     with tempfile.TemporaryDirectory(prefix="copilot-bench-") as folder:
         data = Path(folder)
         async with AsyncExitStack() as stack:
-            settings = Settings(_env_file=None, data=data, redis_url=None)  # type: ignore[call-arg]
+            settings = Settings(_env_file=None, data=data, redis_url=None)
             started = await stack.enter_async_context(embedded_services(settings, redis=True, chroma=False))
             url = started.redis_url or ""
             ours = _Ours(await stack.enter_async_context(jobs_of_nothing(data, url)))

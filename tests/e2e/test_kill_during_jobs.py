@@ -1,7 +1,7 @@
 """200 mixed jobs, and everything is taken away from them: each ends, and each of its effects happens once.
 
-Workers are killed (-9) at random, one is halted for longer than its lease and then goes on, and Redis is killed twice,
-once with its file lost.
+Workers are killed (-9) at random, one is halted for longer than its lease and then goes on, and Redis is killed three
+times, twice with its file lost: once in the middle, and once when there is nothing but jobs that nobody sent word of.
 """
 
 import asyncio
@@ -214,8 +214,12 @@ async def test_every_job_ends_and_every_effect_happens_once(tmp_path: Path) -> N
                 made += await submitted(jobs, wanted[120:160])
                 await asyncio.sleep(5)
                 outage = tasks.create_task(restart_redis(redis, with_its_file=False))
-                made += await submitted(jobs, wanted[160:])  # while Redis is away
+                made += await submitted(jobs, wanted[160:180])  # while Redis is away
                 await outage
+            await all_ended(jobs)
+            outage = asyncio.ensure_future(restart_redis(redis, with_its_file=False))
+            made += await submitted(jobs, wanted[180:])  # the workers are idle, and get no message
+            await outage
             ended = await all_ended(jobs)
             await asyncio.sleep(0.5)
             watching.cancel()

@@ -4,12 +4,14 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from app.jobs.events import JobEvent, MemoryEvents
+from app.jobs.ledger import Ledger
 from app.jobs.models import Job, JobState
 from app.jobs.ports import JobFailed, JobRequest, Outcome, Quantities, Work
 from app.jobs.runner import JobRunner
@@ -93,6 +95,32 @@ async def test_an_end_that_cannot_be_written_down_leaves_the_job_to_its_lease_an
         await silent_for_long(jobs, job)
         await runner.beat()  # renews what it works on, and this it does not
         assert [swept.id for swept in await jobs.ledger.sweep()] == [job.id]
+
+
+class Faltering(Ledger):
+    """Its database goes away just when the first end is to be written."""
+
+    away = True
+
+    async def succeed(self, *how: Any) -> Job:
+        if self.away:
+            self.away = False
+            raise OperationalError("UPDATE jobs", {}, Exception("connection lost"))
+        return await super().succeed(*how)
+
+
+async def test_work_whose_end_could_not_be_written_is_done_again_and_has_not_failed(tmp_path: Path) -> None:
+    async with small_studio(tmp_path, [Echo()], ledger=Faltering) as jobs:
+        job = await jobs.submit(echo())
+        runner = JobRunner(jobs, "w")
+        await runner.drain("text")
+        assert (await state_of(jobs, job)).state is JobState.RUNNING
+        await silent_for_long(jobs, job)
+        await jobs.ledger.sweep()
+        await runner.drain("text")
+        done = await state_of(jobs, job)
+        assert (done.state, done.attempts) == (JobState.SUCCEEDED, 2)
+        assert len((await jobs.artifacts.of_jobs([job.id]))[job.id]) == 1
 
 
 async def test_a_job_that_one_process_lost_and_took_again_ends_once(tmp_path: Path) -> None:

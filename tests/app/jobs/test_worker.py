@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -16,7 +15,6 @@ from sqlalchemy.exc import OperationalError
 from app.jobs.events import RedisEvents
 from app.jobs.ledger import Lease, Ledger
 from app.jobs.models import Job, JobState
-from app.jobs.ports import Outcome
 from app.jobs.queue import DramatiqQueue
 from app.jobs.service import JobService, Wanted
 from app.processes.runtime import is_marked_ready
@@ -134,10 +132,6 @@ class Shaky(Ledger):
         self._falter("renew")
         return await super().renew(owner, progress)
 
-    async def succeed(self, lease: Lease, outcome: Outcome, *rest: Any) -> Job:
-        self._falter("succeed")
-        return await super().succeed(lease, outcome, *rest)
-
     async def sweep(self) -> list[Job]:
         self._falter("sweep")
         return await super().sweep()
@@ -147,11 +141,8 @@ async def test_a_database_that_is_away_for_a_moment_does_not_end_the_worker(
     tmp_path: Path, server: RedisServer
 ) -> None:
     async with working(tmp_path, server, ledger=Shaky) as (jobs, _):
-        made = [await jobs.submit(echo()) for _ in range(6)]
-        ends = [await ended(jobs, job, 30) for job in made]
-        assert {job.state for job in ends} == {JobState.SUCCEEDED}
-        # Whose end could not be written down was done once more, when its lease had run out.
-        assert sum(job.attempts for job in ends) == 6 + 2
+        for made in [await jobs.submit(echo()) for _ in range(6)]:
+            assert (await ended(jobs, made)).state is JobState.SUCCEEDED
 
 
 async def test_a_job_without_a_message_is_found(tmp_path: Path, server: RedisServer) -> None:
