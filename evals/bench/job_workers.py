@@ -5,6 +5,7 @@
 Both work on one queue with as many threads, on jobs that do nothing, until SIGTERM.
 """
 
+import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 
 import dramatiq
-import uvloop
 from dramatiq.brokers.redis import RedisBroker
 
 from app.database import migrate
@@ -107,7 +107,7 @@ def _dramatiq(data: Path, redis_url: str) -> None:
 def main() -> None:
     which, data, redis_url = sys.argv[1:]
     if which == "copilot":
-        uvloop.run(_copilot(Path(data), redis_url))
+        asyncio.run(_copilot(Path(data), redis_url))
     else:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         _dramatiq(Path(data), redis_url)
