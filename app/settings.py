@@ -1,11 +1,11 @@
-"""Settings of the service, on top of those of knowledge."""
+"""Settings of the service, on top of those of knowledge and of the channels."""
 
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from knowledge.settings import KnowledgeSettings
+from app.channel_settings import ChannelSettings
 
 
 class ModelPrice(BaseModel):
@@ -28,7 +28,7 @@ class Prices(BaseModel):
     gpu_second: float = Field(0, ge=0)
 
 
-class Settings(KnowledgeSettings):
+class Settings(ChannelSettings):
     """One object for a process; see :class:`knowledge.settings.KnowledgeSettings`."""
 
     host: str = Field("127.0.0.1", description="Address the API listens on; any but loopback makes keys required.")

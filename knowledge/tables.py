@@ -5,7 +5,7 @@ written and forgotten after it is deleted, so that no crash can leave a vector t
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from knowledge.database import Moment, metadata
 
@@ -106,4 +106,20 @@ vectors = Table(
     Column("document_id", ForeignKey("documents.id"), nullable=False, index=True),
     Column("fingerprint", String(40), nullable=False),
     Column("written", Boolean, nullable=False, default=False),
+)
+
+# An answer that people wrote. ``state``: proposed, live or retired. ``source`` says where it came from.
+curated_answers = Table(
+    "curated_answers",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("knowledge_bases", JSON),
+    Column("source", JSON, nullable=False),
+    Column("created_by", String(120)),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "tenant", "state"),
 )

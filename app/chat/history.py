@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from app.chat.events import Done, passage_json
 from app.chat.tables import conversations, feedback, gaps, turns
@@ -34,6 +34,23 @@ class TurnRecord:
     question: str
     knowledge_bases: list[str] | None
     attachments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTurn:
+    """A turn with what came of it. ``status`` is running, done, stopped or failed; ``evidence`` is passages as JSON."""
+
+    id: str
+    conversation_id: str
+    question: str
+    status: str
+    answer: str
+    evidence: tuple[dict[str, Any], ...]
+    citations: tuple[int, ...]
+    refused: bool
+    error_code: str | None
+    knowledge_bases: list[str] | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,14 @@ class Conversations:
                 insert(conversations).values(id=fresh, tenant=tenant, channel=channel, created_at=now())
             )
         return fresh
+
+    async def ensure(self, tenant: str, conversation_id: str, *, channel: str) -> None:
+        """A conversation whose id the channel chose; opened when it is not there."""
+        row = {"id": conversation_id, "tenant": tenant, "channel": channel, "created_at": now()}
+        async with self._database.write() as connection:
+            here = await connection.execute(select(conversations.c.id).where(conversations.c.id == conversation_id))
+            if here.first() is None:
+                await connection.execute(insert(conversations).values(**row))
 
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
         """The last answered turns, oldest first; of versions of one answer the newest."""
@@ -151,13 +176,16 @@ class Conversations:
 
     async def turn(self, tenant: str, turn_id: str) -> TurnRecord:
         """Raises NotFound ``turn_not_found``."""
-        query = select(turns).where(turns.c.tenant == tenant, turns.c.id == turn_id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
-            raise NotFound("There is no such turn.", code="turn_not_found")
+        row = await self._row(tenant, turn_id)
         attachments = tuple(row.attachments or ())
         return TurnRecord(row.id, row.conversation_id, row.question, row.knowledge_bases, attachments)
+
+    async def answered(self, tenant: str, turn_id: str) -> AnsweredTurn:
+        """Raises NotFound ``turn_not_found``."""
+        row = await self._row(tenant, turn_id)
+        names = (name for name in AnsweredTurn.__dataclass_fields__ if name not in ("evidence", "citations"))
+        plain = {name: getattr(row, name) for name in names}
+        return AnsweredTurn(**plain, evidence=tuple(row.evidence), citations=tuple(row.citations))
 
     async def attachments(self, tenant: str, conversation_id: str) -> list[str]:
         """Pictures that came with messages of a conversation, newest first."""
@@ -186,6 +214,14 @@ class Conversations:
                 update(turns).where(stale).values(status="failed", error_code="interrupted")
             )
         return done.rowcount
+
+    async def _row(self, tenant: str, turn_id: str) -> Row[Any]:
+        query = select(turns).where(turns.c.tenant == tenant, turns.c.id == turn_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise NotFound("There is no such turn.", code="turn_not_found")
+        return row
 
     async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
         async with self._database.write() as connection:

@@ -254,6 +254,8 @@ class ChatService:
             language_of(ask.question),
             [*own, *(picture for picture in earlier if picture not in own)],
             len(own),
+            reply_to=ask.reply_to,
+            once=ask.once,
         )
 
     def _key(self, turn: Turn) -> str:

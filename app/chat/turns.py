@@ -1,8 +1,9 @@
 """A question as it is asked, and the turn that answers it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from knowledge.models import Passage
 
@@ -11,7 +12,8 @@ from knowledge.models import Passage
 class Ask:
     """A question of a tenant's user. ``kbs`` None means all of the tenant's knowledge bases.
 
-    ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs.
+    ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs, whose results the
+    channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time.
     """
 
     tenant: str
@@ -23,6 +25,8 @@ class Ask:
     attachments: tuple[str, ...] = ()
     requester: str | None = None
     may_work: bool = False
+    reply_to: Mapping[str, Any] = field(default_factory=dict)
+    once: str | None = None
 
 
 @dataclass(slots=True)

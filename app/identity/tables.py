@@ -1,6 +1,6 @@
-"""Keys: secret ones are kept as a hash only; publishable ones are public by nature and kept as they are."""
+"""Users with their accounts, and keys: secret ones are kept as a hash, publishable ones as they are."""
 
-from sqlalchemy import JSON, Column, ForeignKey, String, Table
+from sqlalchemy import JSON, Column, ForeignKey, Index, String, Table
 
 from knowledge.database import Moment, metadata
 
@@ -17,4 +17,27 @@ api_keys = Table(
     Column("origins", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "tenant", "role"),
+)
+
+# Who a user is in a channel: an organisation's id (DingTalk: corpId) and the account in it (staffId).
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("channel", String(16), primary_key=True),
+    Column("organisation", String(64), primary_key=True),
+    Column("account", String(120), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Index(None, "user_id"),
 )

@@ -51,6 +51,7 @@ jobs = Table(
     Index(None, "state", "lease_until"),
     Index(None, "conversation_id"),
     Index(None, "subject"),
+    Index(None, "kind", "state", "finished_at"),
 )
 
 artifacts = Table(
@@ -80,6 +81,12 @@ deliveries = Table(
     Column("state", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("delivered_at", Moment),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("not_before", Moment),
+    Column("owner", String(120)),
+    Column("lease_until", Moment),
+    Column("error_code", String(64)),
+    Column("receipt", JSON),
     Index(None, "channel", "state"),
 )
 

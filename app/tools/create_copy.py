@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.jobs.models import Channel
-from app.jobs.service import JobService, Wanted
+from app.jobs.service import JobService
 from app.llm.ports import ToolSpec
-from app.tools.job_tools import started
-from app.tools.registry import Asks, Caller, Did, ToolOutcome
+from app.tools.job_tools import start
+from app.tools.registry import Asks, Caller, ToolOutcome
 from app.tools.wording import say
 
 # What a kind needs besides its name; what is not there is asked for, in this order.
@@ -57,17 +56,7 @@ class CreateCopy:
         request = {name: value for name, value in arguments.items() if name in fields and name != "kind"}
         if "product" in fields and arguments.get("product_name"):
             request["product"] = {"name": arguments["product_name"], "facts": list(arguments.get("facts", ()))}
-        job = await self._jobs.submit(
-            Wanted(
-                caller.tenant,
-                kind,
-                request,
-                requester=caller.requester,
-                channel=Channel(caller.channel),
-                conversation_id=caller.conversation_id,
-            )
-        )
-        return Did({"job_id": job.id, "state": job.state.value, "kind": kind}, started(job, caller), (job,))
+        return await start(self._jobs, kind, request, caller)
 
 
 def _question(missing: Sequence[str], caller: Caller) -> Asks:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.jobs.models import Job
-from app.jobs.service import JobService
+from app.jobs.models import Channel, Job
+from app.jobs.service import JobService, Wanted
 from app.llm.ports import ToolSpec
 from app.tools.registry import Caller, Did, ToolOutcome
 from app.tools.wording import kind_word, say, state_word
@@ -82,7 +82,23 @@ def find(page: list[Job], wanted: str) -> Job:
     raise NotFound("There is no such job in this conversation.", code="job_not_found")
 
 
-def started(job: Job, caller: Caller) -> str:
+async def start(jobs: JobService, kind: str, request: Mapping[str, Any], caller: Caller) -> Did:
+    """Ask for a job whose result comes to this conversation."""
+    job = await jobs.submit(
+        Wanted(
+            caller.tenant,
+            kind,
+            request,
+            requester=caller.requester,
+            channel=Channel(caller.channel, caller.reply_to),
+            conversation_id=caller.conversation_id,
+            idempotency_key=caller.next_key(),
+        )
+    )
+    return Did({"job_id": job.id, "state": job.state.value, "kind": kind}, _started(job, caller), (job,))
+
+
+def _started(job: Job, caller: Caller) -> str:
     """The sentence that says which job runs."""
     key = "job_waits" if job.state == "waiting" else "job_started"
     return say(key, caller.language, kind=kind_word(job.kind, caller.language), id=short(job))

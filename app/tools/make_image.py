@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.jobs.models import Channel
-from app.jobs.service import JobService, Wanted
+from app.jobs.service import JobService
 from app.llm.ports import ToolSpec
-from app.tools.job_tools import started
-from app.tools.registry import Asks, Caller, Did, ToolOutcome
+from app.tools.job_tools import start
+from app.tools.registry import Asks, Caller, ToolOutcome
 from app.tools.wording import say
 
 # Kinds that need no picture to begin with.
@@ -59,17 +58,7 @@ class MakeImage:
                 given[field] = _named(given[field], known)
         fields = self._jobs.handler(kind).request.model_fields
         request = {name: value for name, value in given.items() if name in fields and value is not None}
-        job = await self._jobs.submit(
-            Wanted(
-                caller.tenant,
-                kind,
-                request,
-                requester=caller.requester,
-                channel=Channel(caller.channel),
-                conversation_id=caller.conversation_id,
-            )
-        )
-        return Did({"job_id": job.id, "state": job.state.value, "kind": kind}, started(job, caller), (job,))
+        return await start(self._jobs, kind, request, caller)
 
 
 def _named(said: str, known: Mapping[str, str]) -> str:

@@ -1,8 +1,9 @@
 """The tools a model may call, and what comes of a call: done, a question back to the person, or a refusal."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Protocol, TypeAlias
 
 from app.jobs.models import Job
@@ -17,7 +18,8 @@ from knowledge.language import Language
 class Caller:
     """Who asks, and where. ``pictures`` are artifact ids, those of this message first, then earlier ones, newest first.
 
-    ``own_pictures`` of them came with this message.
+    ``own_pictures`` of them came with this message. Results are brought to ``reply_to`` of the channel. ``once`` names
+    the message: when it is read again after a crash, its n-th job is the one that was started before.
     """
 
     tenant: str
@@ -27,6 +29,13 @@ class Caller:
     language: Language
     pictures: Sequence[str] = ()
     own_pictures: int = 0
+    reply_to: Mapping[str, Any] = field(default_factory=dict)
+    once: str | None = None
+    _jobs: Iterator[int] = field(default_factory=count)
+
+    def next_key(self) -> str | None:
+        """The idempotency key of the next job that this message starts."""
+        return None if self.once is None else f"{self.once}:{next(self._jobs)}"
 
 
 @dataclass(frozen=True, slots=True)
