@@ -78,6 +78,7 @@ handoffs = Table(
     Column("replied_by", String(120)),
     Column("created_at", Moment, nullable=False),
     Column("replied_at", Moment),
+    Column("announced_at", Moment),
     Column("told_at", Moment),
     UniqueConstraint("tenant", "number"),
     Index(None, "tenant", "state"),

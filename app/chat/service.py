@@ -213,7 +213,7 @@ class ChatService:
         if isinstance(self.answerer, ModelAnswerer):
             wanted = ask.may_work and self._worker.looks_like_work(ask.question, pictures=pictures)
             return self._worked(turn, self.answerer, past) if wanted else None
-        return self._commanded(turn, HELP) if pictures else None
+        return self._commanded(turn, self._worker.commands.wished(ask.question) or HELP) if pictures else None
 
     async def _commanded(self, turn: Turn, command: Command) -> AsyncGenerator[Event, None]:
         caller = await self._caller(turn)

@@ -133,8 +133,7 @@ class LocalStudio:
             await work
 
     async def page(self, limit: int) -> list[dict[str, Any]]:
-        found, _ = await self._jobs.ledger.page(DEFAULT_TENANT, limit=limit)
-        return await jobs_json(self._jobs, found)
+        return await jobs_json(self._jobs, await self._jobs.ledger.newest(DEFAULT_TENANT, limit=limit))
 
     async def job(self, job_id: str) -> dict[str, Any]:
         return await job_json(self._jobs, await self._jobs.ledger.get(DEFAULT_TENANT, job_id))

@@ -1,6 +1,5 @@
 """Every job of a tenant: where it stands, what it costs, what it made; cancelled, approved and judged here."""
 
-from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Response
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Response
 from app.console.guard import ConsoleRoute, Reading, Writing
 from app.console.job_views import shown, shown_one
 from app.console.kinds import kinds_of
-from app.console.pages import Visit, back_to, page, path_of, see
+from app.console.pages import back_to, page, path_of, see
 from app.console.paging import Pages
 from app.jobs.models import JobState
 from knowledge.errors import InvalidInput
@@ -34,9 +33,13 @@ async def jobs(
     known = [each.name for each in kinds_of(visit.services.jobs.handlers)]
     chosen = kind if kind in known else ""
     wanted = [chosen] if chosen else []
-    counts = {name: await _count(visit, wanted, states) for name, states in GROUPS.items()}
+    tally = await ledger.tally(visit.tenant, kinds=wanted)
+    counts = {
+        name: sum(count for (state, _), count in tally.items() if not states or state in states)
+        for name, states in GROUPS.items()
+    }
     pages = Pages.holding(number, PER_PAGE, counts[group])
-    found, _ = await ledger.page(
+    found = await ledger.newest(
         visit.tenant, kinds=wanted, states=GROUPS[group], limit=pages.per_page, offset=pages.offset
     )
 
@@ -92,8 +95,3 @@ async def review(
     else:
         raise InvalidInput("Say why it is rejected.", code="review_reason_missing")
     return see(back_to(next, path_of("jobs", job_id)))
-
-
-async def _count(visit: Visit, kinds: Sequence[str], states: Sequence[JobState]) -> int:
-    _, total = await visit.services.jobs.ledger.page(visit.tenant, kinds=kinds, states=states, limit=1)
-    return total

@@ -68,7 +68,7 @@ async def submit(visit: Writing, kind: str, request: Request) -> Response:
 async def pictures(visit: Reading) -> Response:
     """Pictures of earlier jobs, to start from: what they made and what they were made from."""
     jobs = visit.services.jobs
-    recent, _ = await jobs.ledger.page(visit.tenant, states=[JobState.SUCCEEDED], limit=RECENT)
+    recent = await jobs.ledger.newest(visit.tenant, states=[JobState.SUCCEEDED], limit=RECENT)
     made = await jobs.artifacts.of_jobs([job.id for job in recent])
     results = [artifact for job in recent for artifact in made[job.id] if artifact.media_type.startswith("image/")]
     sources = dict.fromkeys(job.request["image"] for job in recent if isinstance(job.request.get("image"), str))

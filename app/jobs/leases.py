@@ -183,7 +183,7 @@ def succeed(
     rows = [artifact_row(file, ended.tenant, job_id=ended.id, ordinal=at) for at, file in enumerate(stored)]
     if rows:
         connection.execute(_ADD_ARTIFACTS, rows)
-    _note_delivery(connection, ended)
+    note_delivery(connection, ended)
     return ended
 
 
@@ -191,13 +191,15 @@ def fail(connection: Connection, lease: Lease, *, code: str, message: str, param
     """End a job that can't be done. Raises LeaseLost."""
     values = {"error_code": code, "error_message": message, "error_params": dict(params)}
     ended = _end(connection, lease, {"state": JobState.FAILED, **values})
-    _note_delivery(connection, ended)
+    note_delivery(connection, ended)
     return ended
 
 
 def end_cancelled(connection: Connection, lease: Lease) -> Job:
     """End a job that somebody cancelled while it ran. Raises LeaseLost."""
-    return _end(connection, lease, {"state": JobState.CANCELLED})
+    ended = _end(connection, lease, {"state": JobState.CANCELLED})
+    note_delivery(connection, ended)
+    return ended
 
 
 def put_back(connection: Connection, lease: Lease, *, not_before: datetime | None = None, attempt: int) -> Job:
@@ -219,7 +221,10 @@ def put_back(connection: Connection, lease: Lease, *, not_before: datetime | Non
     row = connection.execute(update(jobs).where(_mine).values(**back).returning(jobs), _held(lease)).first()
     if row is None:
         raise LeaseLost(lease.job.id)
-    return job_of(row)
+    back_or_ended = job_of(row)
+    if back_or_ended.state.ended:
+        note_delivery(connection, back_or_ended)
+    return back_or_ended
 
 
 def abandoned(connection: Connection) -> bool:
@@ -231,12 +236,12 @@ def sweep(connection: Connection) -> list[Job]:
     """Back into the queue what dead workers held; → those jobs. One that killed its worker too often fails."""
     dead = _dead()
     ended: dict[str, Any] = {"owner": None, "lease_until": None, "finished_at": now(), "amount": 0.0}
-    cancelled = update(jobs).where(dead, jobs.c.cancel_requested.is_(True))
-    connection.execute(cancelled.values(state=JobState.CANCELLED, **ended))
+    cancelled = update(jobs).where(dead, jobs.c.cancel_requested.is_(True)).values(state=JobState.CANCELLED, **ended)
     failure = {"state": JobState.FAILED, "error_code": "job_crashed", "error_message": _CRASHED}
     hopeless = update(jobs).where(dead, jobs.c.attempts >= jobs.c.max_attempts).values(**failure, **ended)
-    for row in connection.execute(hopeless.returning(jobs)).all():
-        _note_delivery(connection, job_of(row))
+    for end in (cancelled, hopeless):
+        for row in connection.execute(end.returning(jobs)).all():
+            note_delivery(connection, job_of(row))
     again = update(jobs).where(dead).values(state=JobState.QUEUED, owner=None, lease_until=None, percent=0)
     return [job_of(row) for row in connection.execute(again.returning(jobs)).all()]
 
@@ -257,7 +262,7 @@ def _end(connection: Connection, lease: Lease, values: Mapping[str, Any], *, amo
     return replace(lease.job, **ended)
 
 
-def _note_delivery(connection: Connection, job: Job) -> None:
+def note_delivery(connection: Connection, job: Job) -> None:
     """Web and API callers fetch the result themselves; what has to be brought waits for its channel's process."""
     if job.channel is None:
         return

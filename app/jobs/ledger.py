@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.jobs import leases
+from app.jobs import leases, listing
 from app.jobs.leases import Lease, LeaseLost
+from app.jobs.listing import Tally, Which
 from app.jobs.models import Job, JobState, Limits, Review
 from app.jobs.ports import Outcome
 from app.jobs.rows import NewJob, StoredArtifact, job_of, job_row
@@ -53,28 +54,19 @@ class Ledger:
         """Raises NotFound ``job_not_found``."""
         return await self._sql.read(partial(_get, tenant=tenant, job_id=job_id))
 
+    async def newest(self, tenant: str, *, limit: int = 50, offset: int = 0, **which: Unpack[Which]) -> list[Job]:
+        """Jobs, newest first."""
+        return await self._sql.read(partial(listing.newest, tenant=tenant, which=which, limit=limit, offset=offset))
+
     async def page(
-        self,
-        tenant: str,
-        *,
-        kinds: Sequence[str] = (),
-        states: Sequence[str] = (),
-        conversation_id: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
+        self, tenant: str, *, limit: int = 50, offset: int = 0, **which: Unpack[Which]
     ) -> tuple[list[Job], int]:
-        """Jobs, newest first, and how many there are in all. Ingestion is listed only by name."""
-        mine = [jobs.c.tenant == tenant]
-        mine.append(jobs.c.kind.in_(kinds) if kinds else jobs.c.queue != "ingest")
-        mine += [jobs.c.state.in_(states)] if states else []
-        mine += [jobs.c.conversation_id == conversation_id] if conversation_id else []
+        """Jobs, newest first, and how many there are in all; with many jobs, the number costs more than the list."""
+        return await self._sql.read(partial(listing.page, tenant=tenant, which=which, limit=limit, offset=offset))
 
-        def read(connection: Connection) -> tuple[list[Job], int]:
-            total = connection.execute(select(func.count()).select_from(jobs).where(*mine)).scalar_one()
-            query = select(jobs).where(*mine).order_by(jobs.c.created_at.desc()).limit(limit).offset(offset)
-            return [job_of(row) for row in connection.execute(query)], total
-
-        return await self._sql.read(read)
+    async def tally(self, tenant: str, **which: Unpack[Which]) -> Tally:
+        """How many jobs there are of each state and review; who is not judged yet is pending."""
+        return await self._sql.read(partial(listing.tally, tenant=tenant, which=which))
 
     # working
 
@@ -220,7 +212,9 @@ def _cancel(connection: Connection, tenant: str, job_id: str) -> Job:
     idle = jobs.c.state.in_((JobState.WAITING, JobState.QUEUED))
     end = {"state": JobState.CANCELLED, "finished_at": now(), "amount": 0.0}
     row = connection.execute(update(jobs).where(jobs.c.id == job_id, idle).values(**end).returning(jobs)).first()
-    if row is None:
+    if row is not None:
+        leases.note_delivery(connection, job_of(row))
+    else:
         ask = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING).values(cancel_requested=True)
         row = connection.execute(ask.returning(jobs)).first()
     if row is None:

@@ -169,9 +169,9 @@ class JobService:
 
     async def pictures(self, tenant: str, conversation_id: str) -> list[str]:
         """Artifact ids of the pictures that jobs of a conversation made, newest first."""
-        page, _ = await self.ledger.page(tenant, conversation_id=conversation_id, limit=20)
-        made = await self.artifacts.of_jobs([job.id for job in page])
-        return [file.id for job in page for file in made[job.id] if file.media_type.startswith("image/")]
+        recent = await self.ledger.newest(tenant, conversation_id=conversation_id, limit=20)
+        made = await self.artifacts.of_jobs([job.id for job in recent])
+        return [file.id for job in recent for file in made[job.id] if file.media_type.startswith("image/")]
 
     async def follow(
         self, tenant: str, job_id: str, *, after: str | None

@@ -63,6 +63,15 @@ class Commands:
         name = next((name for name, spellings in _NAMES.items() if typed in spellings), None)
         return Command(name, match[1], tuple(match[2].split()))
 
+    def wished(self, text: str) -> Command | None:
+        """What somebody asks for in plain words who sent a picture: “做一张白底图” is ``/图 白底``; None when unclear."""
+        said = text.lower()
+        kind = next((word for word in sorted(_KINDS, key=len, reverse=True) if word in said), None)
+        if kind is None:
+            return None
+        named = [name for name in self.templates if name in said] if _KINDS[kind][1] == "template" else []
+        return Command("image", text, (kind, *named[:1]))
+
     async def run(self, command: Command, caller: Caller) -> ToolOutcome | str:
         """A tool's outcome, or a sentence to say."""
         match command.name:

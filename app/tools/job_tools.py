@@ -70,8 +70,7 @@ def short(job: Job) -> str:
 
 async def of_conversation(jobs: JobService, caller: Caller) -> list[Job]:
     """The jobs of a conversation, newest first."""
-    page, _ = await jobs.ledger.page(caller.tenant, conversation_id=caller.conversation_id, limit=50)
-    return page
+    return await jobs.ledger.newest(caller.tenant, conversation_id=caller.conversation_id)
 
 
 def find(page: list[Job], wanted: str) -> Job:

@@ -376,7 +376,6 @@ async def test_the_gallery_filters_by_kind_and_review_and_turns_its_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.console.gallery.PER_PAGE", 2)
-    monkeypatch.setattr("app.console.gallery.SCANNED", 3)
     async with studio(tmp_path) as it:
         empty = await see(it.http, "/console/studio/gallery")
         assert "还没有成品" in words(empty, "#gallery")

@@ -141,6 +141,25 @@ async def test_who_may_only_ask_starts_nothing(tmp_path: Path) -> None:
         assert (await services.jobs.ledger.page(DEFAULT_TENANT))[1] == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"), [("帮我做一张白底图", "white_background"), ("make me a SCENE picture", "scene")]
+)
+async def test_plain_words_with_a_picture_start_a_job_without_any_model(tmp_path: Path, said: str, kind: str) -> None:
+    async with shop(tmp_path) as (services, _):
+        events = await say(services, said, await picture(services))
+        assert [event.kind for event in events if isinstance(event, Job)] == [kind]
+
+
+async def test_a_message_that_is_read_again_starts_no_second_job(tmp_path: Path) -> None:
+    async with shop(tmp_path) as (services, _):
+        attached = await picture(services)
+        first = await say(services, "/图 白底", attached, once="message-1")
+        again = await say(services, "/图 白底", attached, once="message-1")
+        other = await say(services, "/图 白底", attached, once="message-2")
+        ids = [next(event.id for event in events if isinstance(event, Job)) for events in (first, again, other)]
+        assert ids[0] == ids[1] != ids[2]
+
+
 async def test_a_picture_without_words_for_it_gets_help_when_there_is_no_model(tmp_path: Path) -> None:
     async with shop(tmp_path) as (services, _):
         assert "/图 白底" in text_of(await say(services, "帮我弄好看点", await picture(services)))
