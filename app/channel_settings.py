@@ -29,6 +29,9 @@ class ChannelSettings(KnowledgeSettings):
         "stream", description="How messages come: over a connection of ours, or to a public URL (`http`)."
     )
     dingtalk_callback_port: int = Field(8010, ge=0, le=65535, description="Port of the bot's own server, for `http`.")
+    dingtalk_callback_url: str | None = Field(
+        None, description="Public URL of that port, without a path: clicks on cards are sent there."
+    )
     dingtalk_tenant: str = Field("default", description="Tenant of the app's organisation.")
     dingtalk_corps: dict[str, str] = Field(
         {}, description="JSON, corp id → tenant, for an app in several organisations; others are then refused."

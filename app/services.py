@@ -16,6 +16,7 @@ from knowledge.lexical import LexicalIndex
 from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase
 from knowledge.ports import Embedder, VectorStore
 from knowledge.retriever import Retrieval, Retriever
+from knowledge.vector_ledger import VectorLedger
 from knowledge.vectors import collection_name
 from knowledge.versions import Versions
 
@@ -42,6 +43,7 @@ class KnowledgeService:
         *,
         catalog: Catalog,
         versions: Versions,
+        vector_ledger: VectorLedger,
         vectors: VectorStore,
         lexical: LexicalIndex,
         embedder: Embedder,
@@ -51,6 +53,7 @@ class KnowledgeService:
     ) -> None:
         self.catalog = catalog
         self._versions = versions
+        self._vector_ledger = vector_ledger
         self._vectors = vectors
         self._lexical = lexical
         self._embedder = embedder
@@ -97,9 +100,9 @@ class KnowledgeService:
         await self._versions.delete(document)
         kb = await self.catalog.knowledge_base(tenant, document.kb_id)
         try:
-            orphans = [chunk_id for _, chunk_id in await self._versions.orphans(document_id=document_id)]
+            orphans = [chunk_id for _, chunk_id in await self._vector_ledger.orphans(document_id=document_id)]
             await self._vectors.delete(collection_name(kb), orphans)
-            await self._versions.forget(orphans)
+            await self._vector_ledger.forget(orphans)
         except Unavailable:
             log.warning("vectors left to the sweep document=%s", document_id)
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from app.channels.calls import Calls
+from app.channels.groups import Groups
+from app.channels.handoffs import Handoffs
+from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache, RedisCache
@@ -17,6 +21,7 @@ from app.chat.working import Worker
 from app.copywriting.handlers import WriterSettings, copy_handlers
 from app.database import migrate
 from app.identity.keys import Keys
+from app.identity.users import Users
 from app.imaging.engines.diffusion.engine import DiffusionEngine
 from app.imaging.engines.diffusion.handlers import SceneInpainter, TextToImageHandler, VariationHandler
 from app.imaging.engines.diffusion.loras import LoraShelf
@@ -48,6 +53,7 @@ from ingest.pipeline import Pipeline
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
 from knowledge.catalog import Catalog
+from knowledge.curated import CuratedAnswers
 from knowledge.database import Database
 from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
@@ -70,6 +76,12 @@ class Services:
     pipeline: Pipeline
     files: FileStore
     jobs: JobService
+    users: Users
+    groups: Groups
+    replies: Replies
+    handoffs: Handoffs
+    curated: CuratedAnswers
+    calls: Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +257,7 @@ def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
     return Pipeline(
         catalog=parts.catalog,
         versions=parts.versions,
+        vector_ledger=parts.vector_ledger,
         vectors=parts.vectors,
         embedder=parts.embedder,
         files=files,
@@ -266,6 +279,7 @@ def _services(
     knowledge = KnowledgeService(
         catalog=parts.catalog,
         versions=parts.versions,
+        vector_ledger=parts.vector_ledger,
         vectors=parts.vectors,
         lexical=parts.lexical,
         embedder=parts.embedder,
@@ -285,4 +299,20 @@ def _services(
         jobs=jobs,
         passages=settings.passages,
     )
-    return Services(settings, parts, knowledge, chat, conversations, Keys(parts.database), pipeline, files, jobs)
+    return Services(
+        settings=settings,
+        parts=parts,
+        knowledge=knowledge,
+        chat=chat,
+        conversations=conversations,
+        keys=Keys(parts.database),
+        pipeline=pipeline,
+        files=files,
+        jobs=jobs,
+        users=Users(parts.database),
+        groups=Groups(parts.database, parts.catalog),
+        replies=Replies(parts.database),
+        handoffs=Handoffs(parts.database),
+        curated=CuratedAnswers(parts.database),
+        calls=Calls(parts.database),
+    )

@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from bots.dingtalk.inbox import BEAT_SECONDS, Inbox, Waiting
 from knowledge.errors import CopilotError, Unavailable
 
-LOOK_SECONDS = 1.0  # how often messages are looked for that another process took in, or left behind
 AT_ONCE = 64  # conversations
 
 log = logging.getLogger(__name__)
@@ -23,66 +22,65 @@ class Dispatcher:
         self._inbox = inbox
         self._handle = handle
         self._owner = owner
-        self._news = asyncio.Event()
         self._stopping = False
         self._busy: dict[str, asyncio.Task[None]] = {}
-
-    def nudge(self) -> None:
-        """There is something new."""
-        self._news.set()
 
     async def run(self) -> None:
         """Until :meth:`stop`."""
         async with asyncio.TaskGroup() as tasks:
             while not self._stopping:
-                self._news.clear()
                 with left_to_the_next_round("inbox"):
                     for conversation in await self._inbox.unattended():
                         if conversation not in self._busy and len(self._busy) < AT_ONCE and not self._stopping:
                             self._busy[conversation] = tasks.create_task(self._attend(conversation))
-                await self._wait()
+                await self._inbox.woken()
 
-    async def stop(self) -> None:
-        """Take nothing more and cancel what is under way; a handler ends what it began before it lets go."""
+    async def stop(self, grace: float) -> None:
+        """Take nothing more; what is under way has ``grace`` seconds to end, else another process begins it anew."""
         self._stopping = True
-        self._news.set()
-        for task in list(self._busy.values()):
-            task.cancel()
-        await asyncio.gather(*self._busy.values(), return_exceptions=True)
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+        if self._busy:
+            _, late = await asyncio.wait(set(self._busy.values()), timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _attend(self, conversation: str) -> None:
         try:
             with left_to_the_next_round("conversation"):
                 while not self._stopping and (waiting := await self._inbox.take(conversation, self._owner)):
                     await self._one(conversation, waiting)
+                await self._inbox.give_back(conversation, self._owner)
         finally:
             self._busy.pop(conversation, None)
-            self._news.set()
 
     async def _one(self, conversation: str, waiting: Waiting) -> None:
-        """A handler that is cancelled before it began lets go, and the message waits for another process."""
+        """A handler that is cancelled lets go, and the message waits for another process."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 beating = tasks.create_task(self._beat(conversation))
                 await self._handle(waiting)
                 beating.cancel()
+        except BaseExceptionGroup as group:
+            if group.split(_Overtaken)[1] is not None:
+                raise
+            log.warning("message overtaken id=%s", waiting.message_id)
+            return
         except asyncio.CancelledError:
             await self._inbox.give_back(conversation, self._owner)
             raise
         await self._inbox.done(conversation, self._owner, waiting.message_id)
 
     async def _beat(self, conversation: str) -> None:
+        """Raises _Overtaken when another process has the conversation."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             with left_to_the_next_round("heartbeat"):
-                await self._inbox.beat(conversation, self._owner)
+                if not await self._inbox.beat(conversation, self._owner):
+                    raise _Overtaken
+
+
+class _Overtaken(Exception):
+    """Another process took this message: it thought that we were dead."""
 
 
 @contextmanager

@@ -69,8 +69,10 @@ class Messenger(Protocol):
         Nothing is reported as sent that was not. Raises ChannelRefused, Unavailable, BudgetSpent.
         """
 
-    async def show(self, target: Target, pictures: Sequence[Picture], *, caption: str = "") -> Sent:
-        """Pictures, with what is said of them."""
+    async def show(
+        self, target: Target, pictures: Sequence[Picture], *, caption: str = "", mention: bool = False
+    ) -> Sent:
+        """Pictures, with what is said of them; raises as :meth:`say` does."""
 
     async def open_card(self, target: Target, card: Card) -> None:
         """Create and deliver; opening a card that exists already is no error."""
@@ -90,3 +92,11 @@ class Messenger(Protocol):
         """A picture or file that somebody sent, at most ``limit`` bytes. Raises ChannelRefused ``too_large``."""
 
     async def close(self) -> None: ...
+
+
+class Robots(Protocol):
+    """Custom robots of groups: they can only say something."""
+
+    async def say(self, robot: str, markdown: str, *, title: str = "", key: str | None = None) -> Sent:
+        """The same ``key`` twice is shown once. Raises ChannelRefused ``recipient_unknown`` for a robot that is not set
+        up, Unavailable, BudgetSpent."""

@@ -17,11 +17,13 @@ from ingest.blocks import LoadedDocument
 from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from knowledge.catalog import Catalog
+from knowledge.claims import Claim, LeaseLost
 from knowledge.errors import DocumentRefused, Unavailable
 from knowledge.models import Chunk, KnowledgeBase
 from knowledge.ports import Embedder, VectorStore
+from knowledge.vector_ledger import VectorLedger
 from knowledge.vectors import collection_name
-from knowledge.versions import Claim, IndexedChunk, LeaseLost, Versions
+from knowledge.versions import IndexedChunk, Versions
 
 EMBED_BATCH = 32
 LOAD_SECONDS = 300
@@ -65,6 +67,7 @@ class Pipeline:
         *,
         catalog: Catalog,
         versions: Versions,
+        vector_ledger: VectorLedger,
         vectors: VectorStore,
         embedder: Embedder,
         files: FileStore,
@@ -72,6 +75,7 @@ class Pipeline:
     ) -> None:
         self._catalog = catalog
         self._versions = versions
+        self._vector_ledger = vector_ledger
         self._vectors = vectors
         self._embedder = embedder
         self._files = files
@@ -101,7 +105,7 @@ class Pipeline:
 
     async def sweep(self) -> int:
         """Delete vectors that nothing needs, left by deletions and interrupted runs; → how many."""
-        return await self._delete_orphans(await self._versions.orphans())
+        return await self._delete_orphans(await self._vector_ledger.orphans())
 
     async def _process(self, claim: Claim, report: Report) -> Outcome:
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
@@ -120,7 +124,7 @@ class Pipeline:
             embedded=embedded,
             notes=loaded.notes,
         )
-        await self._delete_orphans(await self._versions.orphans(document_id=claim.document_id))
+        await self._delete_orphans(await self._vector_ledger.orphans(document_id=claim.document_id))
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), embedded)
         return Outcome("live", chunks=len(pieces), embedded=embedded)
 
@@ -144,22 +148,22 @@ class Pipeline:
     async def _embed_missing(
         self, claim: Claim, kb: KnowledgeBase, pieces: Sequence[IndexedChunk], report: Report
     ) -> int:
-        written = await self._versions.written(claim.document_id)
+        written = await self._vector_ledger.written(claim.document_id)
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
             percent = 15 + 80 * done * EMBED_BATCH // len(missing)
             await self._progress(claim, report, "embedding", percent)
             vectors = await asyncio.to_thread(self._embedder.embed_passages, [piece.indexed for piece in batch])
-            await self._versions.intend(claim, batch)
+            await self._vector_ledger.intend(claim, batch)
             await self._vectors.upsert(collection_name(kb), [piece.chunk.id for piece in batch], vectors)
-            await self._versions.confirm(claim, batch)
+            await self._vector_ledger.confirm(claim, batch)
         return len(missing)
 
     async def _delete_orphans(self, orphans: Sequence[tuple[str, str]]) -> int:
         for kb in await self._catalog.by_ids({kb_id for kb_id, _ in orphans}):
             ids = [chunk_id for kb_id, chunk_id in orphans if kb_id == kb.id]
             await self._vectors.delete(collection_name(kb), ids)
-            await self._versions.forget(ids)
+            await self._vector_ledger.forget(ids)
         return len(orphans)
 
 

@@ -1,8 +1,6 @@
 """How a document becomes known: received → claimed → published, each step one transaction.
 
-A claim is a lease: whoever holds it renews it with every progress report and loses it by silence, so a killed
-worker's document is taken over. Publishing checks that the lease still holds and that the bytes are still the
-newest; otherwise nothing changes.
+Publishing checks that the claim's lease still holds and that the bytes are still the newest; otherwise nothing changes.
 """
 
 from collections.abc import Sequence
@@ -15,25 +13,13 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.catalog import next_epoch
+from knowledge.claims import LEASE, Claim, LeaseLost, held, require_lease
 from knowledge.database import Database, now
 from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase
-from knowledge.tables import chunk_removals, chunks, document_versions, documents, vectors
+from knowledge.tables import chunk_removals, chunks, document_versions, documents
 
-LEASE = timedelta(seconds=20)
 MAX_ATTEMPTS = 5  # a document that kills its worker this often is given up, with a reason
 BATCH = 500  # rows a statement; SQLite allows 32,766 variables
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to work on a document until the lease runs out."""
-
-    document_id: str
-    tenant: str
-    kb_id: str
-    name: str
-    content_hash: str
-    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +30,6 @@ class IndexedChunk:
     indexed: str
     heading: str
     fingerprint: str
-
-
-class LeaseLost(Exception):
-    """Someone else works on this document now, or it was deleted or replaced; stop quietly."""
 
 
 class Versions:
@@ -132,21 +114,21 @@ class Versions:
         """Report and renew the lease. Raises LeaseLost."""
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
         async with self._database.write() as connection:
-            done = await connection.execute(update(documents).where(_held(claim)).values(**values))
+            done = await connection.execute(update(documents).where(held(claim)).values(**values))
         if done.rowcount != 1:
             raise LeaseLost(claim.document_id)
 
     async def fail(self, claim: Claim, reason: str, message: str) -> None:
         """End this run with a typed reason. A version that was live stays live."""
         async with self._database.write() as connection:
-            await connection.execute(update(documents).where(_held(claim)).values(**_failure(reason, message)))
+            await connection.execute(update(documents).where(held(claim)).values(**_failure(reason, message)))
 
     async def release(self, claim: Claim) -> None:
         """Give the document back unharmed (a part we need is down); it will be claimed again."""
         values = {"status": DocumentStatus.RECEIVED, "owner": None, "lease_until": None, "updated_at": now()}
         async with self._database.write() as connection:
             await connection.execute(
-                update(documents).where(_held(claim)).values(**values, attempts=documents.c.attempts - 1)
+                update(documents).where(held(claim)).values(**values, attempts=documents.c.attempts - 1)
             )
 
     async def status(self, document_id: str) -> DocumentStatus | None:
@@ -175,62 +157,6 @@ class Versions:
             query = select(documents.c.tenant, documents.c.id).where(stale)
             return [(row.tenant, row.id) for row in await connection.execute(query)]
 
-    # the ledger of vectors
-
-    async def written(self, document_id: str) -> dict[str, str]:
-        """chunk id → fingerprint of every vector of a document that is surely in the vector store."""
-        query = select(vectors.c.chunk_id, vectors.c.fingerprint).where(
-            vectors.c.document_id == document_id, vectors.c.written.is_(True)
-        )
-        async with self._database.read() as connection:
-            return {row.chunk_id: row.fingerprint for row in await connection.execute(query)}
-
-    async def intend(self, claim: Claim, pieces: Sequence[IndexedChunk]) -> None:
-        """Record vectors that are about to be written. Raises LeaseLost."""
-        rows = [
-            {
-                "chunk_id": piece.chunk.id,
-                "tenant": claim.tenant,
-                "kb_id": claim.kb_id,
-                "document_id": claim.document_id,
-                "fingerprint": piece.fingerprint,
-                "written": False,
-            }
-            for piece in pieces
-        ]
-        async with self._database.write() as connection:
-            await _require_lease(connection, claim)
-            await connection.execute(delete(vectors).where(vectors.c.chunk_id.in_([row["chunk_id"] for row in rows])))
-            await connection.execute(insert(vectors), rows)
-
-    async def confirm(self, claim: Claim, pieces: Sequence[IndexedChunk]) -> None:
-        """The intended vectors are written."""
-        ids = [piece.chunk.id for piece in pieces]
-        async with self._database.write() as connection:
-            await _require_lease(connection, claim)
-            await connection.execute(update(vectors).where(vectors.c.chunk_id.in_(ids)).values(written=True))
-
-    async def orphans(self, *, document_id: str | None = None) -> list[tuple[str, str]]:
-        """(kb id, chunk id) of recorded vectors that no live chunk needs and no run is about to need."""
-        query = (
-            select(vectors.c.kb_id, vectors.c.chunk_id)
-            .join(documents, documents.c.id == vectors.c.document_id)
-            .outerjoin(chunks, chunks.c.id == vectors.c.chunk_id)
-            .where(chunks.c.id.is_(None))
-            .where(documents.c.status.not_in([DocumentStatus.RECEIVED, DocumentStatus.PROCESSING]))
-        )
-        if document_id is not None:
-            query = query.where(vectors.c.document_id == document_id)
-        async with self._database.read() as connection:
-            return [(row.kb_id, row.chunk_id) for row in await connection.execute(query)]
-
-    async def forget(self, chunk_ids: Sequence[str]) -> None:
-        """The orphans' vectors are deleted."""
-        async with self._database.write() as connection:
-            for start in range(0, len(chunk_ids), BATCH):
-                batch = chunk_ids[start : start + BATCH]
-                await connection.execute(delete(vectors).where(vectors.c.chunk_id.in_(batch)))
-
     # publishing
 
     async def publish(
@@ -245,7 +171,7 @@ class Versions:
     ) -> None:
         """Make these chunks the document, in one transaction. Raises LeaseLost, and then nothing has changed."""
         async with self._database.write() as connection:
-            version = await _require_lease(connection, claim) + 1
+            version = await require_lease(connection, claim) + 1
             await _replace_chunks(connection, claim, pieces)
             await connection.execute(
                 update(documents)
@@ -297,15 +223,6 @@ def _nothing_to_do(known: Any, content_hash: str) -> bool:
     return under_way or (known.status == DocumentStatus.LIVE and known.live_hash == content_hash)
 
 
-def _held(claim: Claim) -> Any:
-    return and_(
-        documents.c.id == claim.document_id,
-        documents.c.owner == claim.owner,
-        documents.c.status == DocumentStatus.PROCESSING,
-        documents.c.content_hash == claim.content_hash,
-    )
-
-
 def _failure(reason: str, message: str) -> dict[str, Any]:
     return {
         "status": DocumentStatus.FAILED,
@@ -316,13 +233,6 @@ def _failure(reason: str, message: str) -> dict[str, Any]:
         "lease_until": None,
         "updated_at": now(),
     }
-
-
-async def _require_lease(connection: AsyncConnection, claim: Claim) -> int:
-    row = (await connection.execute(select(documents.c.version).where(_held(claim)).with_for_update())).first()
-    if row is None:
-        raise LeaseLost(claim.document_id)
-    return int(row.version)
 
 
 async def _replace_chunks(connection: AsyncConnection, claim: Claim, pieces: Sequence[IndexedChunk]) -> None:

@@ -9,6 +9,7 @@ from knowledge.lexical import LexicalIndex
 from knowledge.ports import Embedder, VectorStore
 from knowledge.retriever import Retriever
 from knowledge.settings import KnowledgeSettings
+from knowledge.vector_ledger import VectorLedger
 from knowledge.versions import Versions
 
 
@@ -19,6 +20,7 @@ class Knowledge:
     database: Database
     catalog: Catalog
     versions: Versions
+    vector_ledger: VectorLedger
     vectors: VectorStore
     lexical: LexicalIndex
     embedder: Embedder
@@ -39,7 +41,9 @@ def build(
     embedder = embedder or make_embedder(settings)
     vectors = vectors or _vectors(chroma_url or settings.chroma_url)
     retriever = Retriever(catalog, vectors, lexical, embedder, candidates=settings.candidates)
-    return Knowledge(database, catalog, Versions(database), vectors, lexical, embedder, retriever)
+    return Knowledge(
+        database, catalog, Versions(database), VectorLedger(database), vectors, lexical, embedder, retriever
+    )
 
 
 def make_embedder(settings: KnowledgeSettings) -> Embedder:

@@ -11,12 +11,13 @@ from fastapi import APIRouter, File, Request, Response, UploadFile
 from fastapi.concurrency import iterate_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from app.api.dependencies import Allowed, Chatter, TheServices
+from app.api.dependencies import Allowed, TheServices, Writer
 from app.api.render import artifact_json
 from app.identity.keys import Scope
 from app.jobs.models import Artifact
 from app.jobs.ports import NewArtifact
 from app.jobs.service import JobService
+from app.jobs.signing import moment_of
 from ingest.sniff import sniff
 from knowledge.errors import InvalidInput
 
@@ -25,16 +26,15 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 # Files are shown, not run: whatever somebody uploads must not act as a page of this service.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
-_MOMENT = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @router.post("/artifacts", status_code=201)
 async def upload_artifact(
-    who: Chatter,
+    who: Writer,
     services: TheServices,
     file: UploadFile = File(),  # noqa: B008 (FastAPI's way)
 ) -> dict[str, Any]:
-    """A picture to work on; its id is what requests call ``image``."""
+    """A picture to work on, from who may have work done; its id is what requests call ``image``."""
     data = await file.read()
     new = NewArtifact(data, picture_type(data), (file.filename or "picture")[:300], {"uploaded": True})
     return artifact_json(services.jobs, await services.jobs.artifacts.upload(who.tenant, new))
@@ -45,9 +45,8 @@ async def get_artifact(artifact_id: str, request: Request, services: TheServices
     """The bytes. Without a key, ``expires`` and ``signature`` of a signed link are needed."""
     given = request.query_params
     if "signature" in given:
-        expires = given.get("expires", "")
-        moment = int(expires) if _MOMENT.fullmatch(expires) else 0
-        artifact = await services.jobs.artifacts.signed(artifact_id, moment, given["signature"])
+        expires = moment_of(given.get("expires", ""))
+        artifact = await services.jobs.artifacts.signed(artifact_id, expires, given["signature"])
     else:
         who = await Allowed(Scope.CHAT)(request, services)
         artifact = await services.jobs.artifacts.get(who.tenant, artifact_id)

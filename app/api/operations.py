@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.api.dependencies import TheServices
 from app.identity.access import identify
+from app.identity.keys import Scope
 from app.samples import SAMPLES, suggestions
 from knowledge.errors import CopilotError
 from knowledge.models import DEFAULT_TENANT
@@ -40,11 +41,15 @@ async def readyz(services: TheServices, response: Response) -> dict[str, Any]:
 
 @router.get("/v1/status")
 async def status(request: Request, services: TheServices) -> dict[str, Any]:
-    """The model, whether a key is needed, and, for callers who may ask, the knowledge bases and sample questions."""
+    """The model, whether a key is needed, and, for callers who may ask, the knowledge bases and sample questions.
+
+    ``may_work``: whether this caller may send pictures and start jobs.
+    """
     answerer = services.chat.answerer
     found: dict[str, Any] = {
         "model": {"kind": answerer.kind, "name": answerer.name},
         "auth_required": services.settings.keys_required,
+        "may_work": False,
         "knowledge_bases": [],
         "suggestions": {"zh": [], "en": []},
     }
@@ -52,6 +57,7 @@ async def status(request: Request, services: TheServices) -> dict[str, Any]:
         who = await identify(request, services.keys, keys_required=services.settings.keys_required)
     except CopilotError:
         return found
+    found["may_work"] = who.may(Scope.WRITE)
     bases = await services.knowledge.catalog.knowledge_bases(who.tenant)
     found["knowledge_bases"] = [{"name": kb.name, "documents": kb.documents} for kb in bases]
     if who.tenant == DEFAULT_TENANT and any(kb.name == SAMPLES for kb in bases):

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.chat.events import passage_json
 from app.identity.keys import Key
+from app.identity.users import Member
 from app.jobs.models import Artifact, Job
 from app.jobs.service import JobService
 from knowledge.models import Chunk, Document, KnowledgeBase
@@ -81,6 +82,19 @@ def key_json(key: Key) -> dict[str, Any]:
         "origins": list(key.origins),
         "created_at": key.created_at.isoformat(),
         "revoked_at": _moment(key.revoked_at),
+    }
+
+
+def member_json(member: Member) -> dict[str, Any]:
+    return {
+        "id": member.user.id,
+        "name": member.user.name,
+        "role": member.user.role.value,
+        "role_by": member.role_by,
+        "channel": member.channel,
+        "organisation": member.organisation,
+        "account": member.account,
+        "seen_at": member.seen_at.isoformat(),
     }
 
 

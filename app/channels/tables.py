@@ -72,6 +72,7 @@ handoffs = Table(
     Column("question", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
+    Column("knowledge_bases", JSON),
     Column("asker", String(120)),
     Column("target", JSON, nullable=False),
     Column("reply", Text),

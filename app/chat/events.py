@@ -1,9 +1,10 @@
 """What happens while an answer is made: a closed union of frozen values. A stream always ends in Done or Failed."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from knowledge.models import Passage
+from knowledge.models import Passage, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +105,10 @@ def passage_json(passage: Passage) -> dict[str, Any]:
         "text": passage.text,
         "score": round(passage.score, 6),
     }
+
+
+def passage_of(data: Mapping[str, Any]) -> Passage:
+    """From :func:`passage_json`, as it is kept with a turn."""
+    place = Place(data["heading"], data["page"], data["sheet"], data["row"])
+    names = ("chunk_id", "document_id", "document", "kb", "text", "score")
+    return Passage(**{name: data[name] for name in names}, place=place)

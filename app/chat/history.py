@@ -182,10 +182,17 @@ class Conversations:
 
     async def answered(self, tenant: str, turn_id: str) -> AnsweredTurn:
         """Raises NotFound ``turn_not_found``."""
-        row = await self._row(tenant, turn_id)
-        names = (name for name in AnsweredTurn.__dataclass_fields__ if name not in ("evidence", "citations"))
-        plain = {name: getattr(row, name) for name in names}
-        return AnsweredTurn(**plain, evidence=tuple(row.evidence), citations=tuple(row.citations))
+        return _answered(await self._row(tenant, turn_id))
+
+    async def shared(self, turn_id: str) -> AnsweredTurn:
+        """Of whatever tenant, for who has a signed link to it. Raises NotFound ``turn_not_found``."""
+        return _answered(await self._row(None, turn_id))
+
+    async def questions(self, tenant: str, turn_ids: Sequence[str]) -> dict[str, str]:
+        """What was asked, by turn; those of other tenants are left out."""
+        query = select(turns.c.id, turns.c.question).where(turns.c.tenant == tenant, turns.c.id.in_(turn_ids))
+        async with self._database.read() as connection:
+            return {row.id: row.question for row in await connection.execute(query)}
 
     async def attachments(self, tenant: str, conversation_id: str) -> list[str]:
         """Pictures that came with messages of a conversation, newest first."""
@@ -215,8 +222,9 @@ class Conversations:
             )
         return done.rowcount
 
-    async def _row(self, tenant: str, turn_id: str) -> Row[Any]:
-        query = select(turns).where(turns.c.tenant == tenant, turns.c.id == turn_id)
+    async def _row(self, tenant: str | None, turn_id: str) -> Row[Any]:
+        query = select(turns).where(turns.c.id == turn_id)
+        query = query if tenant is None else query.where(turns.c.tenant == tenant)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
@@ -226,3 +234,9 @@ class Conversations:
     async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
         async with self._database.write() as connection:
             await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+
+
+def _answered(row: Row[Any]) -> AnsweredTurn:
+    names = (name for name in AnsweredTurn.__dataclass_fields__ if name not in ("evidence", "citations"))
+    plain = {name: getattr(row, name) for name in names}
+    return AnsweredTurn(**plain, evidence=tuple(row.evidence), citations=tuple(row.citations))

@@ -29,9 +29,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry of the console script; an expected error is one sentence on stderr and exit code 1."""
-    from app.cli import ask, demo, ingest, jobs, keys, service  # commands register themselves
+    from app.cli import ask, demo, ingest, jobs, keys, service, users  # commands register themselves
 
-    for module in (service, ingest, ask, jobs, demo, keys):
+    for module in (service, ingest, ask, jobs, demo, keys, users):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)

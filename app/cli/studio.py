@@ -3,21 +3,24 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import httpx
 
 from app.api.artifacts import picture_type
 from app.api.render import artifact_json, job_json, jobs_json
 from app.cli.remote import requested
-from app.jobs.models import Channel
+from app.jobs.models import Channel, Job
 from app.jobs.ports import NewArtifact
-from app.jobs.runner import JobRunner
+from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
 from app.jobs.service import JobService, Wanted
 from app.settings import Settings
 from knowledge.models import DEFAULT_TENANT
+
+LOOK_SECONDS = 1  # between two looks for jobs that were put off
 
 
 class Studio(Protocol):
@@ -107,9 +110,10 @@ class RemoteStudio:
 class LocalStudio:
     """The jobs of a data folder; what is submitted is run here, while it is followed."""
 
-    def __init__(self, jobs: JobService) -> None:
+    def __init__(self, jobs: JobService, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
         self._jobs = jobs
-        self._runner = JobRunner(jobs, "cli")
+        self._runner = JobRunner(jobs, f"cli:{uuid4().hex[:8]}")  # other calls may be working in the same folder
+        self._heartbeat_seconds = heartbeat_seconds
 
     async def upload(self, path: Path) -> dict[str, Any]:
         content = await asyncio.to_thread(path.read_bytes)
@@ -126,11 +130,17 @@ class LocalStudio:
     async def follow(self, job_id: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         job = await self._jobs.ledger.get(DEFAULT_TENANT, job_id)
         async with asyncio.TaskGroup() as tasks:
-            work = tasks.create_task(self._work(job.queue))
-            async for _, event in self._jobs.follow(DEFAULT_TENANT, job_id, after=None):
-                data = event.data if event.name != "done" else {"job": await self.job(job_id)}
-                yield event.name, data
-            await work
+            work, beat = (tasks.create_task(doing) for doing in (self._work(job), self._beat()))
+            try:
+                async with aclosing(self._jobs.follow(DEFAULT_TENANT, job_id, after=None)) as events:
+                    async for _, event in events:
+                        data = event.data if event.name != "done" else {"job": await self.job(job_id)}
+                        yield event.name, data
+                await work
+            except GeneratorExit:  # nobody listens any more; the group would make an error of it
+                work.cancel()
+            finally:
+                beat.cancel()
 
     async def page(self, limit: int) -> list[dict[str, Any]]:
         return await jobs_json(self._jobs, await self._jobs.ledger.newest(DEFAULT_TENANT, limit=limit))
@@ -148,6 +158,16 @@ class LocalStudio:
     async def fetch(self, artifact: Mapping[str, Any]) -> bytes:
         return await self._jobs.artifacts.read(await self._jobs.artifacts.get(DEFAULT_TENANT, artifact["id"]))
 
-    async def _work(self, queue: str) -> None:
-        await self._jobs.ledger.sweep()
-        await self._runner.drain(queue)
+    async def _work(self, job: Job) -> None:
+        """What is in the queue of a job, until that one has ended: when its parts are down it comes back."""
+        while True:
+            await self._jobs.ledger.sweep()
+            await self._runner.drain(job.queue)
+            if (await self._jobs.ledger.get(job.tenant, job.id)).state.ended:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._runner.beat()
+            await asyncio.sleep(self._heartbeat_seconds)

@@ -2,7 +2,20 @@
 
 from fastapi import APIRouter, Response
 
-from app.console import bases, documents, files, gallery, hit_test, jobs, keys, session, studio, thumbnails
+from app.console import (
+    answers,
+    bases,
+    dingtalk,
+    documents,
+    files,
+    gallery,
+    hit_test,
+    jobs,
+    keys,
+    session,
+    studio,
+    thumbnails,
+)
 from app.console.guard import ConsoleRoute, Reading
 from app.console.pages import HOME, see
 from knowledge.errors import NotFound
@@ -18,6 +31,7 @@ async def no_such_page(visit: Reading, path: str) -> Response:  # noqa: ARG001 (
 
 
 router = APIRouter(include_in_schema=False)
+router.include_router(answers.router)
 for _part in (
     session.router,
     files.router,
@@ -28,6 +42,7 @@ for _part in (
     studio.router,
     jobs.router,
     thumbnails.router,
+    dingtalk.router,
     keys.router,
     _elsewhere,
 ):

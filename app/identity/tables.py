@@ -26,6 +26,7 @@ users = Table(
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("name", String(120), nullable=False),
     Column("role", String(16), nullable=False),
+    Column("role_by", String(120)),  # who gave it; None: it follows the organisation
     Column("created_at", Moment, nullable=False),
     Index(None, "tenant", "role"),
 )

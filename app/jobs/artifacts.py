@@ -6,7 +6,6 @@ worker was killed between the two) are found by :meth:`Artifacts.sweep`.
 
 import asyncio
 import hashlib
-import hmac
 import secrets
 import time
 from collections.abc import Generator, Iterator
@@ -20,17 +19,17 @@ from sqlalchemy import insert, select
 from app.jobs.models import Artifact
 from app.jobs.ports import NewArtifact
 from app.jobs.rows import StoredArtifact, artifact_of, artifact_row
+from app.jobs.signing import LINK, Signer
 from app.jobs.tables import artifacts
 from knowledge.database import Database
-from knowledge.errors import Forbidden, NotFound, Unavailable
+from knowledge.errors import NotFound, Unavailable
 
 PIECE = 1 << 18
-LINK = timedelta(days=7)
 _ORPHAN_SECONDS = 3600
 
 
 class Artifacts:
-    """``url`` is a folder or an fsspec URL (``s3://bucket/prefix``). ``secret`` signs links."""
+    """``url`` is a folder or an fsspec URL (``s3://bucket/prefix``). ``secret`` signs links: see ``signer``."""
 
     def __init__(self, database: Database, url: str, *, secret: bytes) -> None:
         import fsspec
@@ -39,7 +38,7 @@ class Artifacts:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         if "file" in self._fs.protocol:
             self._fs = fsspec.filesystem("file", auto_mkdir=True)
-        self._secret = secret
+        self.signer = Signer(secret)
 
     async def store(self, tenant: str, new: NewArtifact) -> StoredArtifact:
         """Put the bytes in their place. The same bytes twice are one file. Raises Unavailable ``files_unavailable``."""
@@ -87,15 +86,11 @@ class Artifacts:
 
     def sign(self, artifact: Artifact, *, lasting: timedelta = LINK) -> str:
         """The query of a link that works without a key until it expires: ``expires=…&signature=…``."""
-        expires = int(time.time() + lasting.total_seconds())
-        return f"expires={expires}&signature={self._signature(artifact.id, expires)}"
+        return self.signer.query(artifact.id, lasting=lasting)
 
     async def signed(self, artifact_id: str, expires: int, signature: str) -> Artifact:
         """The artifact of a signed link. Raises Forbidden ``link_invalid`` or ``link_expired``."""
-        if not hmac.compare_digest(signature.encode(), self._signature(artifact_id, expires).encode()):
-            raise Forbidden("This link is not one of ours.", code="link_invalid")
-        if expires < time.time():
-            raise Forbidden("This link has expired. Ask for a new one.", code="link_expired")
+        self.signer.check(artifact_id, expires, signature)
         async with self._database.read() as connection:
             row = (await connection.execute(select(artifacts).where(artifacts.c.id == artifact_id))).first()
         if row is None:
@@ -135,9 +130,6 @@ class Artifacts:
 
     def _path(self, tenant: str, content_hash: str) -> str:
         return f"{self._root}/{tenant}/{content_hash[:2]}/{content_hash}"
-
-    def _signature(self, artifact_id: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{artifact_id}:{expires}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def secret_of(folder: Path) -> bytes:

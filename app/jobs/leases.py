@@ -221,10 +221,10 @@ def put_back(connection: Connection, lease: Lease, *, not_before: datetime | Non
     row = connection.execute(update(jobs).where(_mine).values(**back).returning(jobs), _held(lease)).first()
     if row is None:
         raise LeaseLost(lease.job.id)
-    back_or_ended = job_of(row)
-    if back_or_ended.state.ended:
-        note_delivery(connection, back_or_ended)
-    return back_or_ended
+    job = job_of(row)
+    if job.state.ended:
+        note_delivery(connection, job)
+    return job
 
 
 def abandoned(connection: Connection) -> bool:

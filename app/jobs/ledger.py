@@ -134,13 +134,14 @@ class Ledger:
             partial(_decide, tenant=tenant, job_id=job_id, only=JobState.WAITING, values=values, refused=refused)
         )
 
-    async def review(self, tenant: str, job_id: str, review: Review, *, reason: str | None, by: str | None) -> Job:
-        """Approve or reject what a job made; the last word counts. Raises Conflict ``job_not_done``."""
-        refused = Conflict("Only a job that succeeded can be reviewed.", code="job_not_done")
+    async def review(
+        self, tenant: str, job_id: str, review: Review, *, reason: str | None, by: str | None, once: bool = False
+    ) -> Job:
+        """Approve or reject what a job made; the last word counts, or with ``once`` the first: who comes later changes
+        nothing. Raises Conflict ``job_not_done``.
+        """
         values = {"review": review, "review_reason": reason, "reviewed_by": by, "reviewed_at": now()}
-        return await self._sql.write(
-            partial(_decide, tenant=tenant, job_id=job_id, only=JobState.SUCCEEDED, values=values, refused=refused)
-        )
+        return await self._sql.write(partial(_review, tenant=tenant, job_id=job_id, values=values, once=once))
 
     # limits and history
 
@@ -220,6 +221,14 @@ def _cancel(connection: Connection, tenant: str, job_id: str) -> Job:
     if row is None:
         raise Conflict("This job has ended already.", code="job_ended")
     return job_of(row)
+
+
+def _review(connection: Connection, *, tenant: str, job_id: str, values: Mapping[str, Any], once: bool) -> Job:
+    judged = select(jobs.c.review).where(jobs.c.id == job_id, jobs.c.tenant == tenant).with_for_update()
+    if once and connection.execute(judged).scalar_one_or_none() in ("approved", "rejected"):
+        return _get(connection, tenant, job_id)
+    refused = Conflict("Only a job that succeeded can be reviewed.", code="job_not_done")
+    return _decide(connection, tenant=tenant, job_id=job_id, only=JobState.SUCCEEDED, values=values, refused=refused)
 
 
 def _decide(

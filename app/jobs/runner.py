@@ -161,6 +161,7 @@ class JobRunner:
         ended = await self._service.ledger.end_cancelled(lease)
         log.info("job cancelled id=%s", lease.job.id)
         await self._service.events.append(lease.job.tenant, lease.job.id, _state(ended, ended.state))
+        await self._service.wake_delivery(ended)
 
     async def _crashed(self, lease: Lease) -> None:
         await self._failed(lease, "internal", "Something went wrong here; the log has the details.", {})

@@ -131,6 +131,8 @@ class JobService:
             await handler.abandon(job.request)
         await self.events.announce_cancel(job.id)
         await self._tell(job)
+        if job.state.ended:
+            await self.wake_delivery(job)
         return job
 
     async def approve(self, tenant: str, job_id: str) -> Job:
@@ -140,8 +142,19 @@ class JobService:
         await self.wake(job)
         return job
 
-    async def retry(self, tenant: str, job_id: str, changes: Mapping[str, Any], *, requester: str | None) -> Job:
-        """A new job like an ended one, with changed fields. Raises InvalidInput ``job_not_ended``."""
+    async def retry(
+        self,
+        tenant: str,
+        job_id: str,
+        changes: Mapping[str, Any],
+        *,
+        requester: str | None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """A new job like an ended one, with changed fields; with the same key the one that was made then.
+
+        Raises InvalidInput ``job_not_ended``.
+        """
         old = await self.ledger.get(tenant, job_id)
         if old.queue == "ingest":  # its request names a document, which must not become somebody else's
             raise InvalidInput("Documents are taken in by uploading them.", code="job_kind_unknown", kinds="")
@@ -156,14 +169,18 @@ class JobService:
                 requester=requester,
                 channel=old.channel,
                 conversation_id=old.conversation_id,
+                idempotency_key=idempotency_key,
                 retry_of=old.id,
                 subject=old.subject,
                 max_attempts=old.max_attempts,
             )
         )
 
-    async def review(self, tenant: str, job_id: str, review: Review, *, reason: str | None, by: str | None) -> Job:
-        job = await self.ledger.review(tenant, job_id, review, reason=reason, by=by)
+    async def review(
+        self, tenant: str, job_id: str, review: Review, *, reason: str | None, by: str | None, once: bool = False
+    ) -> Job:
+        """As :meth:`Ledger.review`."""
+        job = await self.ledger.review(tenant, job_id, review, reason=reason, by=by, once=once)
         await self._tell(job)
         return job
 

@@ -30,7 +30,7 @@ export class App {
   #preferences;
   #close;
   #api;
-  #status = { knowledge_bases: [], suggestions: {}, auth_required: false };
+  #status = { knowledge_bases: [], suggestions: {}, auth_required: false, may_work: false };
   #storedKey;
   #gated = false;
   #flush = () => this.conversation.flush();
@@ -82,9 +82,9 @@ export class App {
     return this.#config.base;
   }
 
-  /** Whether pictures may be sent. */
+  /** Whether pictures may be sent: the site wants it, and the service says that this caller may. */
   get pictures() {
-    return this.#config.pictures;
+    return this.#config.pictures && this.#status.may_work;
   }
 
   get jobs() {
@@ -189,6 +189,7 @@ export class App {
       if (!(error instanceof ApiError)) throw error;
       // A service that cannot be reached says so when a question is asked; nothing is known to be wrong before.
       if (error.status === 401) this.#gate(!this.#config.key);
+      else this.#status.may_work = true;
     }
     this.thread.refreshEmpty();
     this.composer.refresh();

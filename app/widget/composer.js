@@ -93,6 +93,7 @@ export class Composer {
       left < 0 ? t("composer.over", { n: -left }) : left <= NEAR ? t("composer.left", { n: left }) : "";
     this.#counter.classList.toggle("over", left < 0);
     this.refreshSend();
+    this.#attach.hidden = !this.#app.pictures;
     this.menu.refresh();
     this.#refreshPicker();
     this.#meta.hidden = this.#picker.hidden && !this.#counter.textContent;
@@ -128,7 +129,7 @@ export class Composer {
 
   /** A button with the file input that it opens. */
   #attachButton() {
-    const { t, pictures } = this.#app;
+    const { t } = this.#app;
     const add = ({ target }) => {
       this.attachments.add(target.files);
       target.value = ""; // the same picture may be chosen again
@@ -139,7 +140,7 @@ export class Composer {
     const label = t("pictures.attach");
     return h(
       "span",
-      { class: "attach", hidden: !pictures },
+      { class: "attach", hidden: true },
       h(
         "button",
         { type: "button", class: "icon-button small", "aria-label": label, title: label, on: { click: press } },

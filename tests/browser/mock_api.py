@@ -108,6 +108,7 @@ def status_document() -> dict[str, Any]:
         "model": {"kind": "extractive", "name": "extractive"},
         "knowledge_bases": [{"name": "samples", "documents": 28}],
         "auth_required": False,
+        "may_work": True,
         "suggestions": {"zh": [], "en": []},
     }
 

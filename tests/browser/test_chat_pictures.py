@@ -30,6 +30,19 @@ async def attach(page: Page, *pictures: bytes, name: str = "杯子.jpg") -> None
     await page.set_input_files(".attach input", files)  # type: ignore[arg-type]
 
 
+async def paste(page: Page, picture: bytes) -> None:
+    await page.evaluate(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([bytes], "", { type: "image/jpeg" }));
+            const field = document.querySelector("merchant-copilot").shadowRoot.querySelector(".composer textarea");
+            field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }""",
+        base64.b64encode(picture).decode(),
+    )
+
+
 def starting(*ids: str, kind: str = "white_background") -> list[Step]:
     """A turn that starts jobs and says so."""
     jobs = [Event("job", {"id": job_id, "kind": kind, "state": "queued"}) for job_id in ids]
@@ -90,16 +103,8 @@ async def test_an_attached_picture_goes_with_the_question_and_stays_in_it(chat: 
 
 async def test_pictures_are_pasted_and_dropped_four_at_most(chat: Page, api: MockApi, tmp_path: Path) -> None:
     await chat.focus(".composer textarea")
-    await chat.evaluate(
-        """data => {
-            const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-            const clipboardData = new DataTransfer();
-            clipboardData.items.add(new File([bytes], "", { type: "image/jpeg" }));
-            const field = document.querySelector("merchant-copilot").shadowRoot.querySelector(".composer textarea");
-            field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-        }""",
-        base64.b64encode(MUG).decode(),
-    )
+    await expect(chat.locator(".attach")).to_be_visible()
+    await paste(chat, MUG)
     await expect(chat.locator(".tray-item[data-state=ready]")).to_have_count(1)
     paths = [tmp_path / f"{number}.jpg" for number in range(4)]
     for path in paths:
@@ -148,6 +153,20 @@ async def test_a_site_can_switch_pictures_off(api: MockApi, new_page: NewPage) -
     await expect(page.locator(".attach")).to_be_hidden()
     await page.fill(".composer textarea", "/")
     await expect(page.locator(".commands li code")).to_have_text(["/任务", "/取消", "/帮助"])
+
+
+async def test_who_may_not_work_is_offered_no_pictures(api: MockApi, new_page: NewPage) -> None:
+    bases = [{"name": name, "documents": 3} for name in ("店铺", "规则")]
+    api.status.update(may_work=False, knowledge_bases=bases)
+    page = await new_page(api.url)
+    await page.wait_for_selector(".picker")  # so it has heard of its status
+    await page.fill(".composer textarea", "/")
+    await expect(page.locator(".commands li code")).to_have_text(["/任务", "/取消", "/帮助"])
+    await expect(page.locator(".attach")).to_be_hidden()
+    await paste(page, MUG)
+    await ask(page, "保证金是多少？")
+    assert "attachments" not in api.sent("POST", "/v1/chat")[0].body
+    assert api.sent("POST", "/v1/artifacts") == []
 
 
 async def test_attachments_outlive_a_change_of_language(chat: Page, api: MockApi) -> None:

@@ -1,6 +1,7 @@
 // The studio's form: pictures that are dropped, pasted, chosen or taken from earlier work. What it costs and the job
 // itself come from the server (htmx), what happens to the job from job.js.
 
+import { takeDrops } from "./drops.js";
 import { say } from "./texts.js";
 
 const form = document.getElementById("studio-form");
@@ -125,8 +126,6 @@ document.addEventListener("click", (event) => {
 });
 
 const pictureOf = (transfer) => [...(transfer?.files ?? [])].find(({ type }) => type.startsWith("image/")) ?? transfer?.files[0];
-const carriesFiles = (event) => Boolean(zones.length) && event.dataTransfer?.types.includes("Files");
-const target = (event) => zones.find(({ zone }) => zone.contains(event.target)) ?? zones[0];
 
 document.addEventListener("paste", (event) => {
   const picture = pictureOf(event.clipboardData);
@@ -135,26 +134,14 @@ document.addEventListener("paste", (event) => {
   zones[0].send(picture);
 });
 
-// The whole page takes drops: one that misses must not open the picture instead.
-let depth = 0;
-const hover = (over) => zones.forEach(({ zone }) => zone.toggleAttribute("data-over", over));
-addEventListener("dragenter", (event) => {
-  if (carriesFiles(event)) hover(++depth > 0);
-});
-addEventListener("dragleave", (event) => {
-  if (carriesFiles(event)) hover((depth = Math.max(0, depth - 1)) > 0);
-});
-addEventListener("dragover", (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  event.dataTransfer.dropEffect = "copy";
-});
-addEventListener("drop", (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  hover((depth = 0) > 0);
-  const picture = pictureOf(event.dataTransfer);
-  if (picture) target(event).send(picture);
+takeDrops({
+  ready: () => zones.length > 0,
+  hover: (over) => zones.forEach(({ zone }) => zone.toggleAttribute("data-over", over)),
+  drop: (event) => {
+    const picture = pictureOf(event.dataTransfer);
+    const target = zones.find(({ zone }) => zone.contains(event.target)) ?? zones[0];
+    if (picture) target.send(picture);
+  },
 });
 
 // On a phone the job is below the form: show it when it has begun.

@@ -1,6 +1,7 @@
 // Uploads of one knowledge base: dropped or chosen, three at a time, each with its progress. What the server makes of
 // them is the list's to show; here stay the ones that did not get there.
 
+import { takeDrops } from "./drops.js";
 import { chosen, dropped } from "./entries.js";
 import { say } from "./texts.js";
 
@@ -166,27 +167,12 @@ for (const button of panel.querySelectorAll("[data-choose]")) {
   });
 }
 
-// The whole page takes drops: one that misses must not open the file instead.
-let depth = 0;
-const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-const hover = (over) => panel.toggleAttribute("data-over", over);
-addEventListener("dragenter", (event) => {
-  if (carriesFiles(event)) hover(++depth > 0);
-});
-addEventListener("dragleave", (event) => {
-  if (carriesFiles(event)) hover((depth = Math.max(0, depth - 1)) > 0);
-});
-addEventListener("dragover", (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  event.dataTransfer.dropEffect = "copy";
-});
-addEventListener("drop", async (event) => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  hover((depth = 0) > 0);
-  if (transfers.every(({ over }) => over)) tell(say("js.upload.reading"));
-  add(await dropped(event.dataTransfer));
+takeDrops({
+  hover: (over) => panel.toggleAttribute("data-over", over),
+  drop: async (event) => {
+    if (transfers.every(({ over }) => over)) tell(say("js.upload.reading"));
+    add(await dropped(event.dataTransfer));
+  },
 });
 addEventListener("beforeunload", (event) => {
   if (transfers.every(({ over }) => over)) return;

@@ -1,0 +1,264 @@
+"""An answer as people see it: it grows in a card where there is room for that, and it always ends.
+
+The turn runs in a task of its own; here its events become frames of a card, one at a time, the newest text only. The
+end is tried again until it is shown; else it goes out as a message; else it is kept and shown with the next message.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from app.channels.replies import Replies, Reply
+from app.chat.events import Done, Event, Failed, Job, Sources, Stage, Token
+from app.chat.running import RunningTurns
+from app.chat.turns import Turn
+from bots.dingtalk import cards
+from bots.dingtalk.markdown import dialect, repaired, shortened
+from bots.dingtalk.ports import Skipped
+from bots.messages import Target
+from bots.ports import BudgetSpent, Card, ChannelRefused, Messenger
+from bots.wording import failure, say
+from knowledge.errors import CopilotError, Unavailable
+from knowledge.language import Language
+from knowledge.models import Passage
+
+CARD_POINTS = 2500  # longer cards are blank on some clients, though the API accepts them
+FIRST_FRAME = timedelta(seconds=0.3)
+GIVE_UP_FRAMES = 5  # failures in a row after which a card does not grow any more
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is known of an answer so far."""
+
+    stage: str = "retrieving"
+    text: list[str] = field(default_factory=list)
+    sources: tuple[Passage, ...] = ()
+    jobs: list[Job] = field(default_factory=list)
+    end: Done | Failed | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, event: Event) -> None:
+        match event:
+            case Stage(stage):
+                self.stage = stage
+            case Sources(passages):
+                self.sources = passages
+            case Token(text):
+                self.text.append(text)
+            case Job():
+                self.jobs.append(event)
+            case Done() | Failed():
+                self.end = event
+                self.ended.set()
+        self.changed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The place of an answer. ``seconds`` is between two frames, None for no frames before the last."""
+
+    reply: Reply
+    target: Target
+    language: Language
+    seconds: float | None
+
+    @property
+    def card_id(self) -> str | None:
+        return self.reply.card_id if self.reply.rung != "markdown" else None
+
+
+class Answering:
+    """Shows turns. ``link`` makes the address of an answer's page, None where nobody could reach it."""
+
+    def __init__(
+        self,
+        messenger: Messenger,
+        turns: RunningTurns,
+        replies: Replies,
+        *,
+        link: Callable[[str], str | None],
+        on_job: Callable[[Job, Shown], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._messenger = messenger
+        self._turns = turns
+        self._replies = replies
+        self._link = link
+        self._on_job = on_job
+        self._running: dict[str, Turn] = {}
+        self.interrupted = False
+
+    async def open(self, shown: Shown) -> Shown:
+        """Show the card, empty as it is; → where the answer is shown, which is Markdown if there can be no card."""
+        if shown.card_id is None:
+            return shown
+        values = cards.answer_opening(shown.language, whole=shown.seconds is None)
+        card = Card(shown.card_id, "answer", values, preview=say("status.retrieving", shown.language))
+        try:
+            await self._messenger.open_card(shown.target, card)
+        except CopilotError as error:
+            log.warning("no card id=%s code=%s", shown.card_id, error.error_code)
+            await self._replies.fall(shown.reply.id, "markdown", "card_refused")
+            return replace(shown, reply=replace(shown.reply, rung="markdown", reason="card_refused"))
+        return shown
+
+    async def answer(self, turn: Turn, shown: Shown) -> None:
+        """Run a turn and show it to its end."""
+        self._running[shown.reply.id] = turn
+        try:
+            self._turns.start(turn)
+            if self.interrupted:
+                self._turns.stop(turn.ask.tenant, turn.id)
+            draft = await self._follow(turn, shown)
+        finally:
+            del self._running[shown.reply.id]
+        assert draft.end is not None  # noqa: S101 (a stream ends in done or failed)
+        await self.finish(shown, draft.end, draft.sources)
+
+    def stop(self, reply_id: str) -> bool:
+        """Stop writing an answer of this process; → whether it was one."""
+        turn = self._running.get(reply_id)
+        if turn is not None:
+            self._turns.stop(turn.ask.tenant, turn.id)
+        return turn is not None
+
+    def writes(self, reply_id: str) -> bool:
+        """Whether an answer is being written here."""
+        return reply_id in self._running
+
+    def interrupt(self) -> None:
+        """End every answer with what there is, because the process ends."""
+        self.interrupted = True
+        for turn in self._running.values():
+            self._turns.stop(turn.ask.tenant, turn.id)
+
+    async def finish(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> None:
+        """Show the end of an answer: in its card, else as a message, else with the next message."""
+        text = self._text(shown, end, sources)
+        reply = shown.reply
+        if shown.card_id is not None and await self._close_card(shown, end, sources, text):
+            await self._replies.close(reply.id)
+            return
+        if not await self._replies.sending(reply.id, text):
+            return
+        state: Literal["done", "stored"] = "done"
+        try:
+            await self._messenger.say(shown.target, text, title=say("title.answer", shown.language), mention=True)
+        except (Unavailable, ChannelRefused, BudgetSpent) as error:
+            log.warning("answer kept for the next message id=%s code=%s", reply.id, error.error_code)
+            state = "done" if error.error_code == "delivery_unknown" else "stored"
+        await self._replies.close(reply.id, state)
+
+    async def _follow(self, turn: Turn, shown: Shown) -> Draft:
+        draft = Draft()
+        async with asyncio.TaskGroup() as tasks:
+            if shown.card_id is not None and shown.seconds is not None:
+                tasks.create_task(self._grow(shown.card_id, shown, draft, shown.seconds))
+            async with aclosing(self._turns.read(turn.ask.tenant, turn.id)) as batches:
+                async for batch in batches:
+                    for _, event in batch:
+                        draft.take(event)
+                        if isinstance(event, Job):
+                            tasks.create_task(self._on_job(event, shown))
+        return draft
+
+    async def _grow(self, card_id: str, shown: Shown, draft: Draft, seconds: float) -> None:
+        """One frame at a time, the newest text, until the answer has ended or the card takes no more."""
+        sent, failures = "", 0
+        await draft.changed.wait()
+        await _unless(draft.ended, FIRST_FRAME)  # what is written in one go costs one frame
+        while draft.end is None and failures < GIVE_UP_FRAMES:
+            await draft.changed.wait()
+            draft.changed.clear()
+            text = _card_text(repaired("".join(draft.text)))
+            if draft.end is not None or not text or text == sent:
+                continue
+            try:
+                await self._messenger.frame(card_id, text)
+                sent, failures = text, 0
+            except Skipped:
+                pass
+            except (Unavailable, ChannelRefused, BudgetSpent) as error:
+                failures += 1
+                log.info("frame lost card=%s code=%s", card_id, error.error_code)
+            await _unless(draft.ended, timedelta(seconds=seconds))
+            if text != sent:
+                draft.changed.set()
+
+    async def _close_card(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage], text: str) -> bool:
+        """→ whether the card shows the end."""
+        card_id = shown.card_id or ""
+        body = shortened(text, CARD_POINTS, self._link(end.turn_id), shown.language)
+        guid = str(uuid5(NAMESPACE_URL, f"{card_id}/end"))
+        try:  # the messenger tries again by itself
+            await self._messenger.frame(card_id, body, final=True, failed=isinstance(end, Failed), guid=guid)
+        except (Unavailable, ChannelRefused, BudgetSpent) as error:
+            log.warning("card not closed card=%s code=%s", card_id, error.error_code)
+            return False
+        if shown.seconds is not None:  # else its buttons are there from the beginning, which saves a call
+            await self._update(card_id, self._closing(shown, end, sources))
+        return True
+
+    async def _update(self, card_id: str, values: Mapping[str, str]) -> None:
+        try:
+            await self._messenger.update_card(card_id, values, final=True)
+        except (Unavailable, ChannelRefused, BudgetSpent) as error:
+            log.warning("card without its buttons card=%s code=%s", card_id, error.error_code)
+
+    def _closing(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> Mapping[str, str]:
+        state = _state(end, interrupted=self.interrupted)
+        return cards.answer_closing(shown.language, state, _cited(end, sources), notice=_notice(end, shown.language))
+
+    def _text(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> str:
+        """The whole answer as Markdown. Its sources and what else is to be said belong to it, where the card does not
+        show them by themselves."""
+        if isinstance(end, Failed):
+            return failure(end.code, end.message, shown.language)
+        parts = [dialect(end.answer)]
+        if shown.card_id is None or shown.seconds is None:
+            parts += [cards.sources_markdown(_cited(end, sources), shown.language), _notice(end, shown.language)]
+        if end.finish == "stopped" and (self.interrupted or shown.card_id is None):
+            parts.append(say("interrupted" if self.interrupted else "stopped", shown.language))
+        return "\n\n".join(part for part in parts if part) or say("stopped", shown.language)
+
+
+def _cited(end: Done | Failed, sources: Sequence[Passage]) -> list[tuple[int, Passage]]:
+    numbers = end.citations if isinstance(end, Done) else ()
+    return [(number, sources[number - 1]) for number in numbers if number <= len(sources)]
+
+
+def _notice(end: Done | Failed, language: Language) -> str:
+    if isinstance(end, Failed) or end.refused:
+        return ""
+    if end.finish == "length":
+        return say("notice.truncated", language)
+    return say(f"notice.{end.notice}", language) if end.notice else ""
+
+
+def _card_text(text: str) -> str:
+    return dialect(text)[:CARD_POINTS]
+
+
+def _state(end: Done | Failed, *, interrupted: bool) -> cards.AnswerState:
+    if isinstance(end, Failed) or interrupted:
+        return "failed"
+    if end.finish == "stopped":
+        return "stopped"
+    return "refused" if end.refused else "done"
+
+
+async def _unless(event: asyncio.Event, wait: timedelta) -> None:
+    """Wait so long, or until something happened."""
+    try:
+        async with asyncio.timeout(wait.total_seconds()):
+            await event.wait()
+    except TimeoutError:
+        pass

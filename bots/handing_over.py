@@ -1,0 +1,108 @@
+"""Questions to people, and their replies back to whoever asked. The rows say what is to be brought; nothing else does.
+
+A row is marked before its message is sent, so that two processes never bring the same; what surely did not arrive is
+unmarked, or kept for the asker's next message.
+"""
+
+import asyncio
+import logging
+from uuid import uuid4
+
+from app.channels.groups import Groups
+from app.channels.handoffs import Handoff, Handoffs
+from app.channels.replies import Replies, Reply
+from bots.dispatcher import left_to_the_next_round
+from bots.files import place_of
+from bots.messages import Target
+from bots.people import CHANNEL
+from bots.ports import BudgetSpent, ChannelRefused, Messenger
+from bots.wording import say
+from knowledge.errors import Unavailable
+from knowledge.language import language_of
+
+LOOK_SECONDS = 2.0
+SHOWN_EVIDENCE = 3
+EXCERPT = 160  # characters of a passage
+
+log = logging.getLogger(__name__)
+
+
+class HandingOver:
+    """Brings questions to the operators' group and replies to the askers."""
+
+    def __init__(self, handoffs: Handoffs, groups: Groups, replies: Replies, messenger: Messenger) -> None:
+        self._handoffs = handoffs
+        self._groups = groups
+        self._replies = replies
+        self._messenger = messenger
+        self._news = asyncio.Event()
+
+    def nudge(self) -> None:
+        """There is something to bring."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._news.clear()
+            with left_to_the_next_round("handoffs"):
+                await self.bring()
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def bring(self) -> None:
+        """All that waits now."""
+        for handoff in await self._handoffs.unannounced(CHANNEL):
+            await self._announce(handoff)
+        for handoff in await self._handoffs.untold(CHANNEL):
+            if await self._handoffs.told(handoff.id):
+                await self._tell(handoff)
+
+    async def _announce(self, handoff: Handoff) -> None:
+        group = await self._groups.operators(handoff.tenant)
+        if group is None or not await self._handoffs.announced(handoff.id):
+            return  # without a group the question waits in the console
+        place = Target("group", group.group_id, group.organisation)
+        try:
+            await self._messenger.say(place, _announcement(handoff), title=handoff.question[:40])
+        except (Unavailable, ChannelRefused, BudgetSpent) as error:
+            log.warning("handoff not announced number=%d code=%s", handoff.number, error.error_code)
+            if isinstance(error, Unavailable) and error.error_code != "delivery_unknown":
+                await self._handoffs.not_announced(handoff.id)
+
+    async def _tell(self, handoff: Handoff) -> None:
+        target = Target.of(handoff.target)
+        language = language_of(handoff.question)
+        text = say("handoff.reply", language, question=handoff.question, reply=handoff.reply or "")
+        try:
+            await self._messenger.say(target, text, mention=True)
+        except (Unavailable, ChannelRefused, BudgetSpent) as error:
+            log.warning("reply kept for the next message number=%d code=%s", handoff.number, error.error_code)
+            if error.error_code != "delivery_unknown":
+                await self._keep(handoff, target, text)
+
+    async def _keep(self, handoff: Handoff, target: Target, text: str) -> None:
+        place = place_of(target, handoff.asker or "")
+        kept = Reply(uuid4().hex, handoff.tenant, CHANNEL, "note", place, target.json(), "markdown", "note", text=text)
+        await self._replies.open(kept)
+        await self._replies.close(kept.id, "stored")
+
+
+def _announcement(handoff: Handoff) -> str:
+    language = language_of(handoff.question)
+    evidence = "\n".join(
+        f"- {passage.get('document', '')}: {str(passage.get('text', ''))[:EXCERPT]}"
+        for passage in handoff.evidence[:SHOWN_EVIDENCE]
+    )
+    return say(
+        "handoff.announcement",
+        language,
+        number=handoff.number,
+        asker=handoff.asker or "–",
+        question=handoff.question,
+        answer=handoff.answer or "–",
+        evidence=evidence or "–",
+    )

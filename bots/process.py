@@ -1,0 +1,70 @@
+"""The bot's process: from its first connection to a clean end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+
+from app.processes.runtime import mark_ready
+from app.settings import Settings
+from bots.bot import Bot
+from bots.dingtalk.stream import Stream
+from bots.wiring import CARD_ROUTE, Wire, running_bot
+from knowledge.errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+
+async def run_bot(settings: Settings, *, redis_url: str | None = None, chroma_url: str | None = None) -> None:
+    """Until SIGTERM or SIGINT. Raises InvalidInput ``setting_missing``."""
+    if not (redis_url or settings.redis_url):
+        raise InvalidInput(
+            "There is no Redis. Set COPILOT_REDIS_URL, or start everything with “copilot up”.", code="setting_missing"
+        )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_bot(settings, redis_url=redis_url, chroma_url=chroma_url) as (bot, wire):
+        mark_ready(settings.data)
+        log.info("bot ready mode=%s", settings.dingtalk_mode)
+        await bot.run(listener(settings, bot, wire), stop)
+
+
+def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable[None]]:
+    """The way in that is set."""
+    if settings.dingtalk_mode == "http":
+        return lambda: _serve(settings, bot, wire)
+    stream = Stream(wire.client.open_connection, bot.on_message, bot.on_action, robot=bot.robot)
+    return stream.run
+
+
+async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:
+    """HTTP callbacks; their route is registered with DingTalk first. Raises InvalidInput ``setting_missing``."""
+    from bots.dingtalk.callbacks import CLICKS, callback_app
+
+    if not settings.dingtalk_callback_url:
+        raise InvalidInput("Set COPILOT_DINGTALK_CALLBACK_URL to where DingTalk reaches us.", code="setting_missing")
+    secret = wire.credentials.client_secret
+    url = settings.dingtalk_callback_url.rstrip("/") + CLICKS
+    await wire.client.register_card_route(CARD_ROUTE, url, secret=secret)
+    app = callback_app(bot.on_message, bot.on_action, robot=bot.robot, client_secret=secret, card_secret=secret)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.dingtalk_callback_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    await _Server(config).serve()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

@@ -1,0 +1,95 @@
+"""What people see of an answer, from its opening to its end: every change happens once."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.channels.replies import Replies, Reply
+from knowledge.database import Database
+from knowledge.errors import NotFound
+from knowledge.models import DEFAULT_TENANT
+
+
+@pytest.fixture
+def replies(database: Database) -> Replies:
+    return Replies(database)
+
+
+def reply(number: int = 1, **over: object) -> Reply:
+    given = Reply(
+        id=f"{number:032x}",
+        tenant=DEFAULT_TENANT,
+        channel="dingtalk",
+        kind="answer",
+        place="corp/cid==",
+        target={"kind": "group", "conversation": "cid=="},
+        rung="stream",
+        reason="free",
+        card_id=f"card-{number}",
+    )
+    return replace(given, **over)  # type: ignore[arg-type]
+
+
+async def test_opening_a_reply_twice_leaves_the_first(replies: Replies) -> None:
+    first = await replies.open(reply())
+    again = await replies.open(reply(rung="markdown", reason="budget"))
+    assert again == first
+    assert (again.rung, again.state, again.target["conversation"]) == ("stream", "open", "cid==")
+    assert await replies.find("none") is None
+    with pytest.raises(NotFound):
+        await replies.get("none")
+
+
+async def test_of_many_who_open_a_reply_at_once_all_get_the_same(replies: Replies) -> None:
+    found = await asyncio.gather(*(replies.open(reply(reason=str(n))) for n in range(6)))
+    assert len({each.reason for each in found}) == 1
+
+
+async def test_a_reply_is_closed_once_with_what_it_cost(replies: Replies) -> None:
+    await replies.open(reply())
+    await replies.set_turn(reply().id, "t1")
+    await replies.fall(reply().id, "markdown", "card_refused")
+    assert await replies.close(reply().id, calls=7)
+    assert not await replies.close(reply().id, "failed", calls=9)
+    done = await replies.get(reply().id)
+    assert (done.state, done.calls, done.turn_id, done.rung, done.reason) == (
+        "done",
+        7,
+        "t1",
+        "markdown",
+        "card_refused",
+    )
+    assert done.closed_at is not None
+
+
+async def test_open_replies_are_found_by_channel_card_and_age(replies: Replies) -> None:
+    await replies.open(reply(1))
+    await replies.open(reply(2))
+    await replies.open(reply(3, channel="other"))
+    await replies.close(reply(2).id, "failed")
+    assert [each.id for each in await replies.still_open("dingtalk")] == [reply(1).id]
+    assert await replies.still_open("dingtalk", older_than=timedelta(minutes=5)) == []
+    found = await replies.by_card("card-2")
+    assert found is not None
+    assert found.state == "failed"
+    assert await replies.by_card("none") is None
+
+
+async def test_an_answer_that_could_not_be_shown_waits_in_its_place_and_is_taken_once(replies: Replies) -> None:
+    for number in (1, 2):
+        await replies.open(reply(number))
+        assert await replies.close(reply(number).id, "stored", text=f"答案 {number}")
+    assert [each.text for each in await replies.stored("corp/cid==")] == ["答案 1", "答案 2"]
+    assert await replies.stored("corp/elsewhere") == []
+    taken = await asyncio.gather(*(replies.taken(reply(1).id) for _ in range(4)))
+    assert sorted(taken) == [False, False, False, True]
+    assert [each.text for each in await replies.stored("corp/cid==")] == ["答案 2"]
+
+
+async def test_the_last_replies_of_a_tenant_are_listed_newest_first(replies: Replies) -> None:
+    for number in (1, 2, 3):
+        await replies.open(reply(number))
+    await replies.open(reply(4, tenant="other"))
+    assert [each.id for each in await replies.recent(DEFAULT_TENANT, 2)] == [reply(3).id, reply(2).id]
