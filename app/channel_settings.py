@@ -59,3 +59,8 @@ class ChannelSettings(KnowledgeSettings):
     )
     dingtalk_openapi_url: str = Field("https://api.dingtalk.com", description="DingTalk's API.")
     dingtalk_oapi_url: str = Field("https://oapi.dingtalk.com", description="Its older one, for uploads.")
+
+    @property
+    def dingtalk_app(self) -> bool:
+        """Whether there is an app that a bot can be."""
+        return bool(self.dingtalk_client_id and self.dingtalk_client_secret)

@@ -8,6 +8,7 @@ import structlog
 from app.settings import Settings
 
 QUIET = (
+    "aiosqlite",  # shows every row: addresses of webhooks, questions
     "httpx",
     "httpx2",
     "httpcore",

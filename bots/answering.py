@@ -149,12 +149,12 @@ class Answering:
             return
         if not await self._replies.sending(reply.id, text):
             return
-        state: Literal["done", "stored"] = "done"
+        state: Literal["done", "stored", "unclosed"] = "unclosed" if shown.card_id is not None else "done"
         try:
             await self._messenger.say(shown.target, text, title=say("title.answer", shown.language), mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("answer kept for the next message id=%s code=%s", reply.id, error.error_code)
-            state = "done" if error.error_code == "delivery_unknown" else "stored"
+            state = state if error.error_code == "delivery_unknown" else "stored"
         await self._replies.close(reply.id, state)
 
     async def _follow(self, turn: Turn, shown: Shown) -> Draft:

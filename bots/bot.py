@@ -13,11 +13,15 @@ from bots.dingtalk.governor import Governor
 from bots.dingtalk.inbox import Inbox, InboxFull
 from bots.dispatcher import Dispatcher, left_to_the_next_round
 from bots.envelope import Written, packed
+from bots.dingtalk.replies import ACTION_S
 from bots.handing_over import HandingOver
+from bots.job_followers import JobFollowers
 from bots.messages import CardAction, Incoming
+from bots.ports import Messenger
 from bots.recovery import Recovery
 from bots.worker import DeliveryWorker
 
+WRITE_SECONDS = 5.0  # after which the console sees what was called
 STOP_SECONDS = 3.0  # what is being answered may come to its end; `copilot up` allows 2.5, then the next start goes on
 
 log = logging.getLogger(__name__)
@@ -37,23 +41,28 @@ class Bot:
     handing_over: HandingOver
     recovery: Recovery
     events: JobEvents
+    messenger: Messenger
+    followers: JobFollowers
     refuse: Callable[[Incoming], None]
 
     async def on_message(self, message: Incoming) -> None:
         """Keep a message; → when it is safe. Raises Unavailable."""
-        await self.governor.count("stream")
         try:
             await self.enqueue(message.id, message.target.conversation, packed(Written(message)))
         except InboxFull:
             log.warning("message refused, too many wait conversation=%s", message.target.conversation)
             self.refuse(message)
+        await self.governor.count("stream")
 
     async def on_action(self, action: CardAction) -> Mapping[str, Any]:
-        """A click's answer: the card's new values."""
+        """A click's answer: the card's new values. What comes too late for that is brought to the card by a call."""
+        began = asyncio.get_running_loop().time()
         values = await self.actions.click(action)
-        return (
-            {"cardUpdateOptions": {"updateCardDataByKey": True}, "cardData": {"cardParamMap": values}} if values else {}
-        )
+        if not values:
+            return {}
+        if asyncio.get_running_loop().time() - began > ACTION_S:
+            await self.messenger.update_card(action.card_id, values)
+        return {"cardUpdateOptions": {"updateCardDataByKey": True}, "cardData": {"cardParamMap": values}}
 
     async def enqueue(self, message_id: str, conversation: str, payload: bytes) -> None:
         """Into the inbox, unless it was there before."""
@@ -65,13 +74,15 @@ class Bot:
             listening = tasks.create_task(_coroutine(listen))
             working = tasks.create_task(self.dispatcher.run())
             delivering = tasks.create_task(self.deliveries.run())
-            loops = [tasks.create_task(loop()) for loop in (self.handing_over.run, self.recovery.run, self._stops)]
+            forever = (self.handing_over.run, self.recovery.run, self._stops, self._write_down)
+            loops = [tasks.create_task(loop()) for loop in forever]
             await stop.wait()
             log.info("bot stops")
             listening.cancel()
             self.deliveries.stop()
             self.answering.interrupt()
             await self.dispatcher.stop(STOP_SECONDS)
+            self.followers.stop()
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(working, delivering)
@@ -80,6 +91,11 @@ class Bot:
         """Stop an answer here, or in whichever process writes it."""
         if not self.answering.stop(reply_id):
             await self.events.announce_cancel(reply_id)
+
+    async def _write_down(self) -> None:
+        while True:
+            await self.governor.write_down()
+            await asyncio.sleep(WRITE_SECONDS)
 
     async def _stops(self) -> None:
         async for stopped in self.events.cancellations():

@@ -129,7 +129,7 @@ class Reception:
             attachments=await self._pictures(person, message.pictures),
             requester=person.label,
             may_work=not person.external,
-            reply_to=message.target.json(),
+            reply_to={**message.target.json(), "language": visit.language},
             once=visit.id,
         )
         if old is not None and old.turn_id is not None and await self._repeated(old, visit):

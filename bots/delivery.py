@@ -9,21 +9,23 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.channels.destinations import ROBOT
 from app.channels.replies import Replies
 from app.jobs.deliveries import Deliveries, Delivery, LeaseLost
 from app.jobs.models import JobState
 from app.jobs.service import JobService
 from bots import results
-from bots.job_cards import CHANNEL, JobCards, row_of
+from bots.job_cards import JobCards, row_of
+from bots.people import CHANNEL
 from bots.pictures import PictureDesk
 from bots.ports import BudgetSpent, ChannelRefused, Messenger, Picture, Robots, Sent
 from bots.trips import Trip
 from knowledge.errors import CopilotError, NotFound, Unavailable
 
-ROBOT = "dingtalk-robot"
 # Seconds before the next try; after the last the delivery is given up: seven hours in all.
 BACK_OFF = (2, 5, 15, 60, 300, 900, 1800, 3600, 3600, 3600, 3600, 3600, 3600)
 CARD_TRIES = 3  # then it is said in a message
+STUMBLES = 3  # tries of one that trips us up
 
 log = logging.getLogger(__name__)
 
@@ -58,14 +60,21 @@ class Courier:
     async def deliver(self, delivery: Delivery) -> None:
         """To its end, or to a later try. Raises only what the database does."""
         try:
-            await self._deliver(delivery)
+            await self._at_the_edge(delivery)
         except LeaseLost:
             log.info("delivery overtaken job=%s", delivery.job_id)
-        except (SQLAlchemyError, OSError):
+
+    async def _at_the_edge(self, delivery: Delivery) -> None:
+        try:
+            await self._deliver(delivery)
+        except (LeaseLost, SQLAlchemyError, OSError):
             raise
-        except Exception:  # the edge of a delivery: one that we trip over must not stop the others
-            log.exception("delivery failed job=%s", delivery.job_id)
-            await self._deliveries.give_up(delivery, "internal")
+        except Exception:  # one that we trip over must not stop the others
+            log.exception("delivery failed job=%s attempt=%d", delivery.job_id, delivery.attempts)
+            if delivery.attempts < STUMBLES:
+                await self._deliveries.later(delivery, "internal", BACK_OFF[delivery.attempts - 1])
+            else:
+                await self._deliveries.give_up(delivery, "internal")
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:

@@ -9,12 +9,11 @@ from app.jobs.models import Job
 from bots import job_faces, results
 from bots.files import place_of
 from bots.messages import Target
+from bots.people import CHANNEL
 from bots.ports import BudgetSpent, Card, ChannelRefused, Messenger
 from bots.trips import Trip
 from knowledge.errors import Unavailable
 from knowledge.language import Language
-
-CHANNEL = "dingtalk"
 
 log = logging.getLogger(__name__)
 

@@ -37,8 +37,12 @@ def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable
     """The way in that is set."""
     if settings.dingtalk_mode == "http":
         return lambda: _serve(settings, bot, wire)
-    stream = Stream(wire.client.open_connection, bot.on_message, bot.on_action, robot=bot.robot)
-    return stream.run
+    return stream_of(bot, wire).run
+
+
+def stream_of(bot: Bot, wire: Wire) -> Stream:
+    """The bot's connection."""
+    return Stream(wire.client.open_connection, bot.on_message, bot.on_action, robot=bot.robot, pace=wire.tempo.pace)
 
 
 async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:

@@ -10,6 +10,8 @@ from bots.answering import Answering, Shown
 from bots.dispatcher import left_to_the_next_round
 from bots.messages import Target
 from bots.people import CHANNEL
+from bots.ports import BudgetSpent, ChannelRefused, Messenger
+from bots.wording import say
 
 LOOK_SECONDS = 30.0
 FORGOTTEN = timedelta(minutes=10)  # a message that is still known is answered again long before
@@ -20,8 +22,11 @@ log = logging.getLogger(__name__)
 class Recovery:
     """Closes them with an honest note, so that no card stays half-way for ever."""
 
-    def __init__(self, replies: Replies, answering: Answering, *, forgotten: timedelta = FORGOTTEN) -> None:
+    def __init__(
+        self, replies: Replies, answering: Answering, messenger: Messenger, *, forgotten: timedelta = FORGOTTEN
+    ) -> None:
         self._replies = replies
+        self._messenger = messenger
         self._answering = answering
         self._forgotten = forgotten
 
@@ -41,7 +46,19 @@ class Recovery:
         ]
         for reply in found:
             await self._close(reply)
+        for reply in await self._replies.unclosed(CHANNEL):
+            await self._end_card(reply)
         return len(found)
+
+    async def _end_card(self, reply: Reply) -> None:
+        """Its answer stands in a message below."""
+        try:
+            await self._messenger.frame(reply.card_id or "", say("answer.below", "zh"), failed=True)
+        except BudgetSpent:
+            return
+        except ChannelRefused as refused:
+            log.warning("card given up card=%s code=%s", reply.card_id, refused.error_code)
+        await self._replies.card_closed(reply.id)
 
     async def _close(self, reply: Reply) -> None:
         log.warning("answer closed that nobody works on id=%s", reply.id)

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from app.channels.answer_links import answer_link
@@ -23,6 +23,7 @@ from bots.commands import Commands
 from bots.conversation import Reception
 from bots.delivery import Courier
 from bots.dingtalk.addresses import Addresses
+from bots.dingtalk.attempts import Patience
 from bots.dingtalk.client import Credentials, DingTalkClient
 from bots.dingtalk.governor import Governor, MemoryGovernor
 from bots.dingtalk.inbox import Inbox, MemoryInbox, RedisInbox
@@ -31,6 +32,7 @@ from bots.dingtalk.messenger import DingTalkMessenger
 from bots.dingtalk.redis_governor import RedisGovernor
 from bots.dingtalk.robots import CustomRobots
 from bots.dingtalk.standing import Terms
+from bots.dingtalk.stream import Pace
 from bots.dispatcher import Dispatcher
 from bots.files import OfferedFiles
 from bots.handing_over import HandingOver
@@ -50,34 +52,53 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Tempo:
+    """How long DingTalk is waited for, and how soon it is asked again. ``call_s`` is for one call, in seconds."""
+
+    call_s: float = 10.0
+    patience: Patience = field(default_factory=Patience)
+    pace: Pace = field(default_factory=Pace)
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
-    """The app's own side of DingTalk: who we are there, and what carries our calls."""
+    """The app's own side of DingTalk: who we are there, what carries our calls; and what is behind the bot."""
 
     credentials: Credentials
     client: DingTalkClient
     governor: Governor
     inbox: Inbox
+    services: Services
     redis_url: str | None
+    tempo: Tempo
 
 
 @asynccontextmanager
 async def running_bot(
-    settings: Settings, *, redis_url: str | None = None, chroma_url: str | None = None, twins: Twins | None = None
+    settings: Settings,
+    *,
+    redis_url: str | None = None,
+    chroma_url: str | None = None,
+    twins: Twins | None = None,
+    tempo: Tempo | None = None,
 ) -> AsyncIterator[tuple[Bot, Wire]]:
     """Raises InvalidInput ``setting_missing`` without an app's id and secret."""
-    app = credentials(settings)
+    app, tempo = credentials(settings), tempo or Tempo()
+    addresses = Addresses(settings.dingtalk_openapi_url, settings.dingtalk_oapi_url)
     redis = redis_url or settings.redis_url
     async with running_services(settings, redis_url=redis, chroma_url=chroma_url, twins=twins) as services:
         wire = Wire(
             app,
-            DingTalkClient(app, Addresses(settings.dingtalk_openapi_url, settings.dingtalk_oapi_url)),
+            DingTalkClient(app, addresses, timeout_s=tempo.call_s),
             _governor(settings, redis, Calls(services.parts.database)),
-            RedisInbox(redis, app.robot_code) if redis else MemoryInbox(),
+            RedisInbox(redis, app.robot_code) if redis else MemoryInbox(app.robot_code),
+            services,
             redis,
+            tempo,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                yield _bot(settings, services, wire, tasks), wire
+                yield _bot(settings, wire, tasks), wire
         finally:
             await wire.inbox.close()
             await wire.governor.close()
@@ -111,10 +132,13 @@ def _messenger(settings: Settings, wire: Wire) -> DingTalkMessenger:
     if settings.dingtalk_job_template:
         templates["job"] = settings.dingtalk_job_template
     route = CARD_ROUTE if settings.dingtalk_mode == "http" else None
-    return DingTalkMessenger(wire.client, wire.governor, templates=templates, callback_route=route)
+    return DingTalkMessenger(
+        wire.client, wire.governor, templates=templates, callback_route=route, patience=wire.tempo.patience
+    )
 
 
-def _bot(settings: Settings, services: Services, wire: Wire, tasks: asyncio.TaskGroup) -> Bot:
+def _bot(settings: Settings, wire: Wire, tasks: asyncio.TaskGroup) -> Bot:
+    services = wire.services
     messenger = _messenger(settings, wire)
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     robot = wire.credentials.robot_code
@@ -164,8 +188,10 @@ def _bot(settings: Settings, services: Services, wire: Wire, tasks: asyncio.Task
         actions=actions,
         deliveries=_deliveries(settings, services, wire, messenger, owner),
         handing_over=handing_over,
-        recovery=Recovery(services.replies, answering),
+        recovery=Recovery(services.replies, answering, messenger),
         events=services.jobs.events,
+        messenger=messenger,
+        followers=followers,
         refuse=Refusals(messenger, tasks).refuse,
     )
     return bot

@@ -10,9 +10,12 @@ from sse_starlette import EventSourceResponse
 
 from app.api.dependencies import Admin, Chatter, Reader, TheServices, Writer
 from app.api.render import job_json, jobs_json
+from app.channels.destinations import to_group, to_robot
+from app.identity.keys import Principal
 from app.jobs.models import Channel, JobState, Limits
 from app.jobs.pricing import total
 from app.jobs.service import PRIORITIES, Wanted
+from app.wiring import Services
 from knowledge.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -25,14 +28,40 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Robot(Body):
+    """By its name in the settings."""
+
+    robot: str = Field(max_length=64)
+
+
+class Group(Body):
+    """By the id of its conversation."""
+
+    conversation: str = Field(max_length=128)
+
+
+class ToRobot(Body):
+    name: Literal["dingtalk-robot"]
+    target: Robot
+
+
+class ToGroup(Body):
+    name: Literal["dingtalk"]
+    target: Group
+
+
 class JobBody(Body):
-    """``kind`` names what to do, ``request`` has its fields. The same ``idempotency_key`` is the same job."""
+    """``kind`` names what to do, ``request`` has its fields. The same ``idempotency_key`` is the same job.
+
+    ``channel`` is where the result is brought; without one it is fetched here.
+    """
 
     kind: str
     request: dict[str, Any] = {}
     priority: Literal["high", "normal", "low"] = "normal"
     idempotency_key: str | None = Field(default=None, max_length=200)
     conversation_id: str | None = Field(default=None, max_length=32)
+    channel: Annotated[ToRobot | ToGroup, Field(discriminator="name")] | None = None
 
 
 class EstimateBody(Body):
@@ -91,11 +120,21 @@ async def create_job(body: JobBody, who: Writer, services: TheServices) -> dict[
         body.request,
         priority=PRIORITIES[body.priority],
         requester=who.label,
-        channel=Channel("web" if body.conversation_id else "api"),
+        channel=await _channel(body, who, services),
         conversation_id=body.conversation_id,
         idempotency_key=body.idempotency_key,
     )
     return await job_json(services.jobs, await services.jobs.submit(wanted))
+
+
+async def _channel(body: JobBody, who: Principal, services: Services) -> Channel:
+    """Raises InvalidInput ``robot_unknown``, NotFound ``group_not_found``."""
+    match body.channel:
+        case ToRobot(target=target):
+            return to_robot(services.settings, who.tenant, target.robot)
+        case ToGroup(target=target):
+            return await to_group(services.groups, who.tenant, target.conversation)
+    return Channel("web" if body.conversation_id else "api")
 
 
 @router.get("/jobs")

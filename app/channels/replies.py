@@ -1,7 +1,8 @@
 """What people see of an answer or a job: one row each, from its opening to its end, whichever process shows it.
 
 ``open`` may still change; ``sending`` is a message under way, which is not sent again when its process dies, because it
-may have arrived; ``done`` and ``failed`` will not change; ``stored`` could not be shown and waits for the next message
+may have arrived; ``unclosed`` was said in a message because its card could not be ended, which is tried again;
+``done`` and ``failed`` will not change; ``stored`` could not be shown and waits for the next message
 in its place.
 """
 
@@ -17,7 +18,7 @@ from app.channels.tables import channel_replies
 from knowledge.database import Database, now
 from knowledge.errors import NotFound
 
-State: TypeAlias = Literal["open", "sending", "done", "failed", "stored"]
+State: TypeAlias = Literal["open", "sending", "unclosed", "done", "failed", "stored"]
 Rung: TypeAlias = Literal["stream", "coarse", "final", "markdown", "stored"]
 
 
@@ -88,7 +89,7 @@ class Replies:
     async def close(
         self,
         reply_id: str,
-        state: Literal["done", "failed", "stored"] = "done",
+        state: Literal["done", "failed", "stored", "unclosed"] = "done",
         *,
         text: str | None = None,
         calls: int | None = None,
@@ -97,6 +98,14 @@ class Replies:
         values: dict[str, Any] = {"state": state, "closed_at": now()}
         values |= {name: value for name, value in (("text", text), ("calls", calls)) if value is not None}
         return await self._move(reply_id, ("open", "sending"), values)
+
+    async def unclosed(self, channel: str) -> list[Reply]:
+        """Those whose card still looks as if something came."""
+        return await self._some(channel_replies.c.channel == channel, channel_replies.c.state == "unclosed")
+
+    async def card_closed(self, reply_id: str) -> bool:
+        """An unclosed one's card was ended, or cannot be."""
+        return await self._move(reply_id, ("unclosed",), {"state": "done"})
 
     async def taken(self, reply_id: str) -> bool:
         """A stored answer is about to be shown; → whether it is this call's to show."""

@@ -37,7 +37,7 @@ class Stage(IntEnum):
 class ChildSpec:
     """What to run.
 
-    ``env`` is added to our own environment. ``ready`` is asked with the child's process id until it says yes; without
+    ``env`` is added to our own environment, out of which our settings are left: a child has those it is given. ``ready`` is asked with the child's process id until it says yes; without
     one the child is ready as soon as it runs. ``log`` takes the output; without one it is forwarded, line by line.
     ``start_timeout`` is in seconds.
     """
@@ -151,7 +151,7 @@ async def spawn(spec: ChildSpec, *, on_line: OnLine, on_end: Callable[[], None])
             stdin=DEVNULL,
             stdout=PIPE if log is None else log,
             stderr=STDOUT,
-            env={**environ, "PYTHONUNBUFFERED": "1", **spec.env},
+            env={**_without_settings(environ), "PYTHONUNBUFFERED": "1", **spec.env},
             cwd=spec.cwd,
             start_new_session=True,
         )
@@ -202,6 +202,11 @@ class _Voice(asyncio.SubprocessProtocol):
         if readable := _readable(raw):
             self.tail.append(readable)
         self._on_line(self._name, raw.decode("utf-8", "replace").rstrip())
+
+
+def _without_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """No server of somebody else's is to be told our secrets."""
+    return {name: value for name, value in given.items() if not name.upper().startswith("COPILOT_")}
 
 
 def _opened(path: Path) -> IO[bytes]:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from app.processes.children import ChildSpec
 from app.processes.data_folder import check_data_folder
 from app.processes.embedded import Services, start_embedded
-from app.processes.environment import settings_environment
+from app.processes.environment import settings_environment, without_dingtalk_secrets
 from app.processes.pids import ProcessMark, own_mark
 from app.processes.ports import any_free_port, check_port, reachable_host
 from app.processes.probes import http_answers
@@ -46,25 +46,30 @@ DISTRIBUTION = "merchant-copilot"
 
 
 def copilot_children(settings: Settings, services: Services, port: int) -> Sequence[ChildSpec]:
-    """The API and the workers, told by their environment where everything is.
+    """The API, the workers and, where there is a DingTalk app, the bot; told by their environment where everything is.
 
-    The API is ready when GET /readyz says so; the worker when it calls :func:`app.processes.runtime.mark_ready`.
+    The API is ready when GET /readyz says so; the others when they call :func:`app.processes.runtime.mark_ready`, the
+    bot before it has reached DingTalk: a secret that is refused is its own trouble.
     """
     data = settings.data.absolute()
-    env = settings_environment(
-        settings, data=data, port=port, redis_url=services.redis_url, chroma_url=services.chroma_url
-    )
-    readyz = f"{api_url(settings.host, port)}/readyz"
-
-    worker = (sys.executable, "-m", "app", "worker", "--queues")
 
     async def takes_work(pid: int) -> bool:
         return is_marked_ready(data, pid)
+
+    places = {"data": data, "port": port, "redis_url": services.redis_url, "chroma_url": services.chroma_url}
+    env = settings_environment(settings, **places, **without_dingtalk_secrets(settings))
+    readyz = f"{api_url(settings.host, port)}/readyz"
+
+    worker = (sys.executable, "-m", "app", "worker", "--queues")
+    bot = ChildSpec(
+        "bot", (sys.executable, "-m", "bots"), env=settings_environment(settings, **places), ready=takes_work
+    )
 
     return (
         ChildSpec("api", (sys.executable, "-m", "app", "api"), env=env, ready=lambda _: http_answers(readyz)),
         ChildSpec("worker", (*worker, "text,ingest"), env=env, ready=takes_work),
         ChildSpec("images", (*worker, "image"), env=env, ready=takes_work),
+        *((bot,) if settings.dingtalk_app else ()),
     )
 
 
@@ -235,6 +240,10 @@ class _Up:
         self.screen.show(columns([(f"  {self._word(code)}", place) for code, place in places.items()]))
         if self.settings.keys_required:
             self.screen.say("keys_needed")
+        if self.settings.dingtalk_app:
+            self.screen.say("bot_runs")
+        elif self.settings.dingtalk_client_id:
+            self.screen.say("bot_half")
         self.screen.say("how_to_stop")
 
     def _word(self, code: str) -> str:

@@ -13,7 +13,7 @@ _PORTS = {None, 80, 443}
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The two endpoints, as URLs without a slash at the end.
+    """The two endpoints.
 
     A link from the wire is followed to DingTalk, to the endpoints' own hosts, and to this machine only where an
     endpoint is on this machine.
@@ -21,6 +21,10 @@ class Addresses:
 
     openapi: str = "https://api.dingtalk.com"
     oapi: str = "https://oapi.dingtalk.com"
+
+    def __post_init__(self) -> None:
+        for name in ("openapi", "oapi"):
+            object.__setattr__(self, name, getattr(self, name).rstrip("/"))
 
     def checked(self, link: str) -> str:
         """The link. Raises ChannelRefused ``link_refused``."""

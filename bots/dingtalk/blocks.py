@@ -15,6 +15,7 @@ IN_CODE = ("open", "code", "close")
 IN_TABLE = ("header", "delimiter", "row")
 
 _FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^\n]*)$")
+_MARKED = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*", re.MULTILINE)
 _DELIMITER = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _SHAPES: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"^[ \t]*$"), "blank"),
@@ -70,8 +71,13 @@ def lines(text: str) -> list[Line]:
 
 def open_fence(text: str) -> Fence | None:
     """The block of code that a text ends in, if it does."""
-    last = lines(text)[-1]
-    return last.fence if last.kind in ("open", "code") else None
+    fence: Fence | None = None
+    for match in _MARKED.finditer(text):
+        if fence is None:
+            fence = _opened(match[0])
+        elif _closes(fence, match[0]):
+            fence = None
+    return fence
 
 
 def cells(row: str) -> list[str]:

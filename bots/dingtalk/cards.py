@@ -113,7 +113,7 @@ JOB = CardTemplate(
         "review": "text",
         **dict.fromkeys(_FLAGS_OF_JOB, "boolean"),
         **dict.fromkeys((f"label_{name}" for name in _JOB_LABELS), "text"),
-        **dict.fromkeys(("label_reasons", *_JOB_REASONS), "text"),
+        **dict.fromkeys(_JOB_REASONS, "text"),
     },
     {"approve": (), "reject": (), "reject_reason": ("reason",), "regenerate": (), "cancel_job": ()},
 )
@@ -193,7 +193,6 @@ def job_opening(language: Language, *, title: str, status: str, waiting: bool = 
         "review": say("job.waiting", language) if waiting else "",
         **_flags(_FLAGS_OF_JOB, cancel=True),
         **{f"label_{name}": say(f"button.{key}", language) for name, key in _JOB_LABELS.items()},
-        "label_reasons": say("job.reject_ask", language),
         **{f"label_reason_{reason}": say(f"rejection.{reason}", language) for reason in REJECTIONS},
     }
 

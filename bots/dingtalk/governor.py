@@ -25,7 +25,8 @@ __all__ = ["Governor", "MemoryGovernor", "Skipped", "Standing", "Terms"]
 MARGIN = 1.1
 BACK_OFF_SECONDS = 1.1  # after DingTalk refused a call for its rate
 FRAME_WAIT_SECONDS = 0.25
-ASK_AGAIN_SECONDS = 0.5  # a waiter may be asleep that long; one that sleeps four times as long has left the line
+ASK_AGAIN_SECONDS = 0.5
+LEFT_SECONDS = 3.0  # who has not asked for so long has left the line
 PROMISE_SECONDS = 600.0
 
 

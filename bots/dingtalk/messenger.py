@@ -62,7 +62,7 @@ class DingTalkMessenger:
         if not markdown.strip():
             raise ChannelRefused("There is nothing to say.", code="message_empty")
         attempts = self._attempts()
-        title = title or parts.title_of(markdown)
+        title = parts.title_of(title or markdown)
         texts, sent = [markdown], 0
         if self._is_alive(target):
             whom = parts.mentioned(target) if mention else None

@@ -18,8 +18,8 @@ from uuid import uuid4
 from app.channels.calls import Calls, Counted, china_today, quota_of
 from bots.dingtalk import budget_scripts as lua
 from bots.dingtalk.governor import (
-    ASK_AGAIN_SECONDS,
     BACK_OFF_SECONDS,
+    LEFT_SECONDS,
     PROMISE_SECONDS,
     MemoryGovernor,
     in_turn,
@@ -129,6 +129,9 @@ class RedisGovernor:
 
     async def close(self) -> None:
         await self.write_down()
+        if self._alone is not None:  # nobody else knows what it counted
+            with suppress(Unavailable):
+                await self._month.write_down(self._today(), self._alone.counted())
         await self._scripts.close()
 
     async def _ask(self, api: str, purpose: Purpose, weight: int, ticket: str) -> float:
@@ -136,7 +139,7 @@ class RedisGovernor:
         today, quota, rate = self._today(), quota_of(api), rate_of(api, self._terms)
         args = (
             *(ticket, weight, min(weight, rate.calls), purpose),
-            *(rate.calls, int(rate.seconds * 1e6), reserve_of(purpose, self._terms), int(ASK_AGAIN_SECONDS * 4e6)),
+            *(rate.calls, int(rate.seconds * 1e6), reserve_of(purpose, self._terms), int(LEFT_SECONDS * 1e6)),
             *(quota or "", self._terms.limit(quota) if quota else 0, field_of(today, api)),
         )
         keys = [*self._promises, *(f"{self._names}:{part}:{api}" for part in ("given", "line", "asked", "closed"))]

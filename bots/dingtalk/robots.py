@@ -6,6 +6,7 @@ DingTalk takes 20 messages a minute of each, and after more none for ten minutes
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
 
 from app.channel_settings import RobotAddress
 from bots.dingtalk import parts, signatures
@@ -13,6 +14,8 @@ from bots.dingtalk.attempts import Attempts, Patience
 from bots.dingtalk.client import DingTalkClient
 from bots.dingtalk.ports import Governor
 from bots.ports import ChannelRefused, Sent
+
+_KEY_ROOM = 60  # bytes of a message's key in its body
 
 
 class CustomRobots:
@@ -47,12 +50,11 @@ class CustomRobots:
         if address is None:
             raise ChannelRefused("There is no custom robot of this name in the settings.", code="recipient_unknown")
         attempts = Attempts(self._governor, self._patience)
-        key = key or uuid.uuid4().hex
-        messages = parts.webhook_messages(
-            markdown, title=title or parts.title_of(markdown), mention=None, spare=_KEY_ROOM
-        )
+        name = sha256((key or uuid.uuid4().hex).encode()).hexdigest()[:32]
+        title = parts.title_of(title or markdown)
+        messages = parts.webhook_messages(markdown, title=title, mention=None, spare=_KEY_ROOM)
         for at, message in enumerate(messages):
-            body = {**message.body, "msgUuid": f"{key}-{at}"}
+            body = {**message.body, "msgUuid": f"{name}-{at}"}
 
             def call(body: Mapping[str, object] = body) -> Awaitable[None]:
                 return self._client.post_robot(address.url.get_secret_value(), body, signature=self._signed(address))
@@ -66,6 +68,3 @@ class CustomRobots:
             return {}
         timestamp = str(int(self._clock() * 1000))
         return {"timestamp": timestamp, "sign": signatures.timed(address.secret.get_secret_value(), timestamp)}
-
-
-_KEY_ROOM = 100  # bytes of the message's key and its name

@@ -10,7 +10,9 @@ from knowledge.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 2.0
+CONNECT_SECONDS = 4.0  # a machine of two busy cores has taken two to open one on loopback
+ANSWER_SECONDS = 4.0
+AT_ONCE = 8  # a script takes Redis a tenth of a millisecond; more connections would only be more to open
 
 
 class Scripts:
@@ -20,13 +22,18 @@ class Scripts:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError as Disconnected
 
         # Once more and at once: a connection of before a restart of Redis is noticed only when it is used. So a script
         # may be run twice for one call.
         self._redis: Any = Redis.from_url(
-            url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=Retry(NoBackoff(), 1)
+            url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+            retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
         )
         self._known: dict[str, Any] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, script: str, *, keys: Sequence[str], args: Sequence[str | bytes | int | float] = ()) -> Any:
         """What a Lua script returns. Raises Unavailable ``redis_unavailable``."""
@@ -34,7 +41,8 @@ class Scripts:
         if known is None:
             known = self._known[script] = self._redis.register_script(script)
         with _cancellation_kept(), _redis_errors():
-            return await known(keys=keys, args=args)
+            async with self._room:
+                return await known(keys=keys, args=args)
 
     async def close(self) -> None:
         await self._redis.aclose()

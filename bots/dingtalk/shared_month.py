@@ -25,7 +25,7 @@ class SharedMonth:
         self._names = names
         self._app = app
         self._calls = calls
-        self._written: set[Counted] = set()
+        self._written: dict[tuple[date, str], Counted] = {}
         self._before: tuple[date, list[Counted]] | None = None
 
     async def run(self, script: str, day: date, args: Sequence[Any] = (), *, more: Sequence[str] = ()) -> Any:
@@ -41,17 +41,18 @@ class SharedMonth:
         """Count what was counted elsewhere."""
         await self.run(lua.ADD, counted.day, _fields([counted]))
 
-    async def write_down(self, day: date, counted: Iterable[Counted]) -> None:
+    async def write_down(self, day: date, counted: Sequence[Counted]) -> None:
         """Bring counters to SQL that changed since they were last brought, and back from it what Redis has lost."""
-        new = [each for each in counted if each not in self._written]
+        new = [each for each in counted if self._written.get((each.day, each.api)) != each]
         if not new or self._calls is None:
             return
         try:
-            higher = await self._calls.merge(self._app, new)
+            await self._calls.merge(self._app, new)
         except (SQLAlchemyError, OSError) as error:
             log.warning("calls not written: %s", type(error).__name__)
             return
-        self._written.update(new)
+        self._written.update({(each.day, each.api): each for each in new})
+        higher = _higher(await self.written(day) or [], counted)
         if higher:
             await self._raise_to(day, higher)
 
@@ -107,6 +108,14 @@ def counted_of(pairs: Sequence[bytes]) -> list[Counted]:
         Counted(date.fromisoformat(day), api, named.get(f"{day}|{api}", 0), named.get(f"{day}|{api}|throttled", 0))
         for day, api in sorted(keys)
     ]
+
+
+def _higher(stored: Iterable[Counted], counted: Iterable[Counted]) -> list[Counted]:
+    """Those stored that are more than what was counted."""
+    known = {(each.day, each.api): each for each in counted}
+    none = Counted(date.min, "", 0)
+    pairs = ((each, known.get((each.day, each.api), none)) for each in stored)
+    return [each for each, other in pairs if each.calls > other.calls or each.throttled > other.throttled]
 
 
 def _fields(counted: Iterable[Counted]) -> list[str | int]:

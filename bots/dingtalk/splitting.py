@@ -22,6 +22,7 @@ _CLAUSE = re.compile(r"[，、：,:]\s*|\s+")
 _WHOLE = re.compile(
     r"!?\[[^\[\]\n]*\]\([^()\n]*\)|`[^`\n]+`|\*\*[^*\n]+\*\*|\[\d[\d,， ]*\]|https?://[^\s，。；、）】》”<>]+|<[^<>\n]+>"
 )
+_LONGEST = 500  # characters of a link that is kept whole
 _ZWJ = "\u200d"
 _STICKY = frozenset("`~*_#")  # runs of marks mean something as a whole
 
@@ -108,9 +109,11 @@ class _Splitter:
         for grade, least in ((0, start + int((reach - start) * _HALF) + 1), (1, filled), (2, filled)):
             yield from self._line_starts(least, reach, grade)
         line = self._line(reach)
-        whole = _Whole(line)
+        begin = max(line.start, start)
+        near = self._text[begin : min(line.start + len(line.text), reach + _LONGEST)]
+        whole = _Whole(near, begin) if line.kind not in IN_CODE else _Whole("", begin)
         for mark in (_SENTENCE, _CLAUSE) if line.kind not in IN_CODE else (_CLAUSE,):
-            ends = (match.end() + line.start for match in mark.finditer(line.text))
+            ends = (match.end() + begin for match in mark.finditer(near))
             yield from sorted((end for end in ends if filled <= end <= reach and not whole.holds(end)), reverse=True)
         yield from self._line_starts(filled, reach, 3)
         for end in range(reach, max(filled, reach - 400), -1):
@@ -130,11 +133,10 @@ class _Splitter:
 
 
 class _Whole:
-    """Links, citations, addresses, code and bold text of a line: what should not be cut."""
+    """Links, citations, addresses, code and bold text: what should not be cut. ``begin`` is the text's offset."""
 
-    def __init__(self, line: Line) -> None:
-        spans = _WHOLE.finditer(line.text) if line.kind not in IN_CODE else ()
-        self._spans = [(line.start + match.start(), line.start + match.end()) for match in spans]
+    def __init__(self, text: str, begin: int) -> None:
+        self._spans = [(begin + match.start(), begin + match.end()) for match in _WHOLE.finditer(text)]
 
     def holds(self, at: int) -> bool:
         return any(start < at < end for start, end in self._spans)

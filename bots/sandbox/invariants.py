@@ -32,7 +32,8 @@ def answers(pushes: Sequence[Push], chat: Chat) -> list[str]:
 class Outcome:
     """Something that people saw: the messages by one webhook, a run of messages by API, or a card.
 
-    ``weak``: a card that failed; what is said instead of it is no second answer. ``to`` is the msgId, if known.
+    ``weak`` ones may be an answer, and are no second one: a card that failed, and is spoken for by something else; a
+    run right after a webhook's message, which may be the rest of it. ``to`` is the msgId, if known.
     """
 
     time: float
@@ -43,23 +44,29 @@ class Outcome:
 
 def outcomes(chat: Chat, conversation: Conversation) -> list[Outcome]:
     """A long answer is several messages, and one outcome; the same message twice is two."""
+    visible = [item for item in chat.visible(conversation) if isinstance(item, CardState) or item.way != "robot"]
     found: list[Outcome] = []
     by_webhook: dict[str | None, set[str]] = {}
     run: set[str] = set()
-    for item in chat.visible(conversation):
-        if isinstance(item, CardState):
-            run = set()
-            if not item.rendered_blank:
-                found.append(Outcome(item.created, f"card {item.id}", weak=item.state == "FAILED"))
-            continue
-        if item.way in {"user", "robot"}:
-            run = set() if item.way == "user" else run
+    before: set[str] = set()
+    for item in visible:
+        if isinstance(item, CardState) or item.way == "user":
+            run, before = set(), set()
+            found += _card(item)
             continue
         seen = by_webhook.setdefault(item.answers, set()) if item.way == "webhook" else run
         if not seen or _words(item) in seen:
-            found.append(Outcome(item.time, f"{item.kind} {_words(item)[:40]!r}", to=item.answers))
+            rest = item.way == "api" and bool(before) and _words(item) not in before
+            found.append(Outcome(item.time, f"{item.kind} {_words(item)[:40]!r}", item.answers, weak=rest))
         seen.add(_words(item))
+        before = seen
     return found
+
+
+def _card(item: CardState | Message) -> list[Outcome]:
+    if not isinstance(item, CardState) or item.rendered_blank:
+        return []
+    return [Outcome(item.created, f"card {item.id}", weak=item.state == "FAILED")]
 
 
 def _words(message: Message) -> str:

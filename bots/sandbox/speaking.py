@@ -81,10 +81,12 @@ class Speaking:
 
 
 def _body(conversation: Conversation, spoken: Mapping[str, Any]) -> Json:
-    """[D] In a group the mention of the robot is taken out of the text, and leaves a space."""
+    """[D] In a group the mention of the robot is taken out of the text, and leaves a space. The content of a text is
+    what else its ``text`` has: the message that is replied to."""
     kind, text, content = spoken["msgtype"], spoken["text"], spoken["content"]
-    if kind == "text" and content is None:
-        return {"msgtype": kind, "text": {"content": f" {text}" if conversation.kind == "group" else text}}
+    if kind == "text":
+        said = f" {text}" if conversation.kind == "group" else text
+        return {"msgtype": kind, "text": {"content": said, **(content or {})}}
     return {"msgtype": kind, "content": dict(content or {})}
 
 

@@ -136,7 +136,6 @@ async def chat(
     images: Literal["media", "link"] = "media",
     public_url: str | None = None,
 ) -> AsyncIterator[Chat]:
-    data.mkdir(exist_ok=True)
     async with small_studio(data, [Draw(), Write()]) as jobs:
         database = jobs.ledger._database
         deliveries, replies = Deliveries(database), Replies(database)

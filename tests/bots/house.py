@@ -1,26 +1,31 @@
 """A whole bot against a gateway: real sockets to it, real SQL, real retrieval; a scripted model."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.channels.replies import Reply
 from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
+from app.identity.users import Role
 from app.jobs.ports import Handler
 from app.jobs.queue import MemoryQueue
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta, ToolSpec
-from app.wiring import Twins
+from app.wiring import Services, Twins
 from bots.bot import Bot
 from bots.dingtalk.cards import ANSWER, JOB
-from bots.process import listener
+from bots.dingtalk.stream import Stream
+from bots.process import stream_of
+from bots.sandbox.cards import CardState
 from bots.sandbox.gateway import Gateway
-from bots.wiring import Wire, running_bot
+from bots.sandbox.people import CORP, User
+from bots.wiring import Tempo, Wire, running_bot
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.vectors import MemoryVectors
-from tests.products import settings_for
+from tests.products import RETURNS, settings_for, take_in
 
 
 class TypingModel:
@@ -43,7 +48,7 @@ class TypingModel:
         max_tokens: int,
         tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
-        self.asked.append(messages[-1].text)
+        self.asked.append(messages[-1].content)
         size = max(1, -(-len(self.text) // self.pieces))
         for start in range(0, len(self.text), size):
             await asyncio.sleep(self.pause)
@@ -62,7 +67,41 @@ class House:
 
     bot: Bot
     wire: Wire
+    services: Services
     gateway: Gateway
+    stream: Stream
+
+    async def role(self, staff: str, role: str) -> None:
+        """Give a role by hand, as an operator's console would."""
+        name = user(self.gateway, staff).name
+        known = await self.services.users.seen("dingtalk", CORP, staff, tenant="default", name=name)
+        await self.services.users.set_role("default", known.id, Role(role), by="test")
+
+    async def conversation_of(self, card: CardState) -> str:
+        reply = await self.services.replies.get(card.id)
+        return (await self.services.conversations.turn("default", reply.turn_id or "")).conversation_id
+
+    async def until(self, fits: Callable[[Reply], bool]) -> Reply:
+        """The first reply that fits, when there is one."""
+        async with asyncio.timeout(20):
+            while True:
+                for reply in await self.services.replies.recent("default"):
+                    if fits(reply):
+                        return reply
+                await asyncio.sleep(0.05)
+
+
+def user(gateway: Gateway, staff: str) -> User:
+    return gateway.people.users[staff]
+
+
+def ended_cards(house: House) -> list[CardState]:
+    return [card for card in house.gateway.cards.values() if card.ended]
+
+
+async def take_in_returns(house: House) -> None:
+    """The sample about returns, in the knowledge base ``shop``."""
+    await take_in(house.services, "shop", "退换货规则.md", RETURNS)
 
 
 def answered_by(model: ChatModel) -> Answerer:
@@ -78,6 +117,7 @@ async def bot_of(
     handlers: Sequence[Handler[Any]] = (),
     redis_url: str | None = None,
     cards: bool = True,
+    tempo: Tempo | None = None,
     **overrides: object,
 ) -> AsyncIterator[House]:
     """Connected, until the end of the block; then stopped as by SIGTERM."""
@@ -87,7 +127,7 @@ async def bot_of(
     settings = settings_for(
         data,
         dingtalk_client_id=gateway.client_id,
-        dingtalk_client_secret="sec",
+        dingtalk_client_secret=gateway.tokens.client_secret,
         dingtalk_openapi_url=gateway.url,
         dingtalk_oapi_url=gateway.url,
         dingtalk_frame_ms=200,
@@ -101,11 +141,13 @@ async def bot_of(
         handlers=handlers,
     )
     stop = asyncio.Event()
-    async with running_bot(settings, redis_url=redis_url, twins=twins) as (bot, wire), asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(bot.run(listener(settings, bot, wire), stop))
+    starting = running_bot(settings, redis_url=redis_url, twins=twins, tempo=tempo)
+    async with starting as (bot, wire), asyncio.TaskGroup() as tasks:
+        stream = stream_of(bot, wire)
+        running = tasks.create_task(bot.run(stream.run, stop))
         try:
             await gateway.connected()
-            yield House(bot, wire, gateway)
+            yield House(bot, wire, wire.services, gateway, stream)
         finally:
             stop.set()
             await running

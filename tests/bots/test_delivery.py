@@ -9,8 +9,10 @@ import pytest
 from app.jobs.deliveries import Deliveries, Delivery
 from app.jobs.models import Channel
 from app.jobs.runner import JobRunner
-from bots.delivery import BACK_OFF
+from bots.delivery import BACK_OFF, STUMBLES, Courier
+from bots.dingtalk import cards
 from bots.job_cards import JobCards, card_id_of
+from bots.pictures import PictureDesk
 from bots.ports import BudgetSpent, ChannelRefused
 from knowledge.errors import CopilotError, Unavailable
 from tests.bots.delivering import GROUP, Chat, chat
@@ -35,7 +37,9 @@ async def test_a_picture_comes_on_a_new_card_with_what_it_is_called_after_its_up
         assert await c.bring() == 1
         card = c.messenger.cards[card_id_of(job.id)]
         assert card.target == GROUP
-        assert "@media-1" in "".join(card.values.values())
+        assert set(card.values) == set(cards.JOB.variables)
+        assert card.values["pictures"] == "![](@media-1)"
+        assert card.values["show_review"] == "true"
         assert [picture.data for picture in c.messenger.uploads] == [b"png 0"]
         assert said(c) == []
         row = await c.row(job)
@@ -50,13 +54,30 @@ async def test_an_open_card_is_finished_and_no_other_one_opened(tmp_path: Path) 
         await JobRunner(c.jobs, "w").drain("image")
         await c.bring()
         assert [call for call, _ in c.messenger.log] == ["open_card", "upload", "update_card"]
-        assert c.messenger.cards[card_id_of(job.id)].finals == 1
+        card = c.messenger.cards[card_id_of(job.id)]
+        assert (card.finals, card.values["show_cancel"], card.values["status"]) == (1, "false", "已完成")
+
+
+@pytest.mark.parametrize(("fail", "status"), [(True, "失败"), (False, "已取消")])
+async def test_a_card_shows_a_failure_and_a_cancellation_and_asks_for_no_review(
+    tmp_path: Path, fail: bool, status: str
+) -> None:
+    async with chat(tmp_path) as c:
+        job = await c.asked(fail=fail)
+        await JobCards(c.messenger, c.replies).open(job, GROUP, language="zh")
+        if not fail:
+            await c.jobs.cancel(job.tenant, job.id)
+        await JobRunner(c.jobs, "w").drain("image")
+        await c.bring()
+        values = c.messenger.cards[card_id_of(job.id)].values
+        assert (values["status"], values["show_review"], values["show_regenerate"]) == (status, "false", "true")
+        assert ("拿稳手机" in values["text"]) == fail
 
 
 async def test_opening_a_jobs_card_twice_opens_one(tmp_path: Path) -> None:
     async with chat(tmp_path) as c:
-        job, cards = await c.asked(), JobCards(c.messenger, c.replies)
-        opened = await asyncio.gather(*(cards.open(job, GROUP, language="zh") for _ in range(4)))
+        job, ours = await c.asked(), JobCards(c.messenger, c.replies)
+        opened = await asyncio.gather(*(ours.open(job, GROUP, language="zh") for _ in range(4)))
         assert opened == [True] * 4
         assert [call for call, _ in c.messenger.log] == ["open_card"]
 
@@ -191,16 +212,29 @@ async def test_pictures_are_linked_where_that_is_set_and_what_is_not_shown_is_co
 
 
 async def test_a_picture_that_the_platform_does_not_take_is_linked_or_named_missing(tmp_path: Path) -> None:
-    async with chat(tmp_path / "1", templates=(), public_url="https://copilot.example") as c:
-        c.messenger.fail("upload", ChannelRefused("Too large.", code="too_large"))
-        await c.made()
-        await c.bring()
-        assert (c.messenger.shown[0].pictures[0].link or "").startswith("https://copilot.example/v1/artifacts/")
-    async with chat(tmp_path / "2", templates=()) as c:
-        c.messenger.fail("upload", ChannelRefused("Too large.", code="too_large"))
+    async with chat(tmp_path, templates=()) as c:
+        c.messenger.fail("upload", ChannelRefused("Too large.", code="too_large"), times=2)
         await c.made()
         await c.bring()
         assert "有 1 张图没能显示在这里" in c.messenger.said[0].markdown
+        linking = PictureDesk(c.jobs.artifacts, public_url="https://copilot.example")
+        courier = Courier(c.jobs, c.deliveries, c.replies, linking, messenger=c.messenger)
+        await c.made()
+        await courier.deliver(await c.taken())
+        assert (c.messenger.shown[0].pictures[0].link or "").startswith("https://copilot.example/v1/artifacts/")
+
+
+async def test_a_mistake_of_ours_is_tried_again_a_few_times_and_stops_nothing_else(tmp_path: Path) -> None:
+    async with chat(tmp_path) as c:
+        c.messenger.fail("upload", RuntimeError("a mistake of ours"), times=STUMBLES)
+        broken = await c.made()
+        for _ in range(STUMBLES):
+            await c.bring()
+            await c.wait_over()
+        assert ((await c.row(broken)).state, (await c.row(broken)).error_code) == ("failed", "internal")
+        await c.made()
+        await c.bring()
+        assert len(c.messenger.cards) == 1
 
 
 @pytest.mark.parametrize("error", [AWAY, SPENT])
@@ -287,6 +321,17 @@ async def test_a_place_that_is_none_is_given_up_at_once(tmp_path: Path) -> None:
 
 
 # custom robots
+
+
+async def test_what_a_robot_may_have_said_is_not_said_again(tmp_path: Path) -> None:
+    async with chat(tmp_path) as c:
+        job = await c.made(channel=Channel("dingtalk-robot", {"robot": "warehouse"}))
+        c.robots.fail(UNKNOWN, lost=True)
+        await c.bring()
+        await c.wait_over()
+        await c.bring()
+        assert len(c.robots.said) == 1
+        assert (await c.row(job)).state == "delivered"
 
 
 async def test_a_robot_says_it_with_links(tmp_path: Path) -> None:

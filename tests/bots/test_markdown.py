@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.dingtalk.markdown import dialect, repaired, shortened, split_bytes, split_points
@@ -35,9 +36,11 @@ def refund(order):
 """
 
 # What hurts: marks, fences, bars, Chinese, flags, families, accents.
-_PIECES = ["```", "~~~", "`", "|", "|---|---|\n", "| a | b |\n", "**", "*", "#", "- ", "1. ", "> ", "[", "](", ")", "![",
-           "<b>", "<br>", "\n", "\n\n", " ", "\r\n", "。", "，", ".", "中文", "word", "👨‍👩‍👧", "🇨🇳", "e\u0301", "👍🏽", "\u200d",
-           "https://a.example/x", "[1]", "=", "-", "\\", "\t", "：", "\x85", "!"]  # fmt: skip
+_MARKS = "``` ~~~ ` | ** * # [ ]( ) ![ <b> <br> 。 ， . 中文 word [1] = - \\ ： !"
+_LONG = "https://a.example/x 👨‍👩‍👧 🇨🇳 e\u0301 👍🏽 \u200d"
+_PIECES = [*_MARKS.split(), *_LONG.split()]
+_PIECES += ["- ", "1. ", "> ", "|---|---|\n", "| a | b |\n", "\n", "\n\n", "\r\n", " ", "\t", "\x85"]
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a loaded machine
 nasty = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3), max_size=60).map("".join)
 
 
@@ -106,6 +109,7 @@ def test_translating_twice_changes_nothing() -> None:
     assert dialect(once) == once
 
 
+@patient
 @given(nasty)
 def test_translating_never_fails_and_leaves_no_tag(text: str) -> None:
     shown = dialect(re.sub("[`~]", "", text))
@@ -159,11 +163,12 @@ def test_a_half_written_answer_is_made_showable(partial: str, shown: str) -> Non
 def test_a_growing_answer_never_takes_back_what_it_showed() -> None:
     frames = [dialect(repaired(ANSWER[:end])) for end in range(len(ANSWER) + 1)]
     closing = "*`~ \n"
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         assert after.startswith(before.rstrip(closing)), (before[-40:], after[-40:])
     assert dialect(ANSWER).startswith(frames[-1].rstrip(closing))
 
 
+@patient
 @given(nasty)
 def test_repairing_adds_little_and_never_leaves_code_open(text: str) -> None:
     shown = repaired(text)
@@ -219,6 +224,7 @@ def test_links_citations_and_emoji_are_not_cut() -> None:
 
 
 @pytest.mark.parametrize("size", [len, _utf8, _json_bytes])
+@patient
 @given(text=nasty, limit=st.integers(min_value=24, max_value=200))
 def test_parts_are_within_the_limit_balanced_and_lose_nothing(
     size: Callable[[str], int], text: str, limit: int
@@ -231,6 +237,7 @@ def test_parts_are_within_the_limit_balanced_and_lose_nothing(
     assert all(letter in rest for letter in _letters(text))  # all of it, in order; only marks and headers were added
 
 
+@patient
 @given(st.text(st.sampled_from("中文，。 \nab👍🏽"), max_size=400), st.integers(min_value=10, max_value=60))
 def test_plain_text_comes_through_exactly(text: str, limit: int) -> None:
     assert _letters("".join(split_points(text, limit))) == _letters(text)

@@ -65,6 +65,15 @@ async def test_an_operator_may_reject_with_a_reason(tmp_path: Path) -> None:
         assert await review_of(c, job) == ("rejected", "太暗", "王运营 <dingtalk:u3>")
 
 
+async def test_a_reason_of_the_card_is_kept_in_words(tmp_path: Path) -> None:
+    async with chat(tmp_path) as c:
+        picture, text = await c.made(), await c.made("titles")
+        await click(c, picture, "reject", ASKER, reason="unlike")
+        await click(c, text, "reject", ASKER, reason="unlike")
+        assert (await review_of(c, picture))[1] == "不像原商品"
+        assert (await review_of(c, text))[1] == "与商品不符"
+
+
 async def test_the_first_word_counts_and_everybody_sees_the_same(tmp_path: Path) -> None:
     async with chat(tmp_path) as c:
         job = await c.made()

@@ -35,9 +35,9 @@ async def shown(page: Page, selector: str) -> str:
 
 
 async def becomes(page: Page, script: str, wanted: Any) -> None:
-    """Waits up to 5 s until an expression of ``root`` is ``wanted``."""
+    """Waits up to 20 s until an expression of ``root`` is ``wanted``."""
     value = None
-    for _ in range(100):
+    for _ in range(400):
         value = await in_widget(page, script)
         if value == wanted:
             return

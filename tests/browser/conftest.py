@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequ
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright, expect
 
 from tests.browser.mock_api import MockApi, Step
 from tests.browser.stories import ANSWER, answering
@@ -21,6 +21,10 @@ CHROMIUM_ARGS = [
 ]
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+
+# How long a busy machine may take; a test that passes waits for none of it.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 NewPage = Callable[..., Awaitable[Page]]
 
@@ -64,7 +68,7 @@ async def new_page(chromium: Browser) -> AsyncGenerator[NewPage]:
             color_scheme="light",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -36,7 +36,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Waits until the test opens it, the reader asks to stop, or 20 s have passed."""
+    """Waits until the test opens it, the reader asks to stop, or a minute has passed."""
 
     opened: threading.Event = field(default_factory=threading.Event)
 
@@ -304,7 +304,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(step, Wait):
             turn.stop.wait(step.seconds)
         elif isinstance(step, Gate):
-            for _ in range(400):
+            for _ in range(1200):
                 if step.opened.wait(0.05) or turn.stop.is_set():
                     break
         else:

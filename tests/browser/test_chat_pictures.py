@@ -12,9 +12,9 @@ from playwright.async_api import Locator, Page, expect
 
 from app.wiring import Services
 from knowledge.models import DEFAULT_TENANT
-from tests.browser.acts import ask, in_widget
+from tests.browser.acts import ask, becomes, in_widget
 from tests.browser.conftest import NewPage
-from tests.browser.mock_api import Drop, Event, Gate, Job, MockApi, Problem, Step, Wait, done, ended_job
+from tests.browser.mock_api import Drop, Event, Gate, Job, MockApi, Problem, Step, done, ended_job
 from tests.browser.studio_service import Studio
 from tests.studio_kinds import photo
 
@@ -198,7 +198,7 @@ async def test_a_job_is_followed_from_the_queue_to_its_picture(chat: Page, api: 
     await ask(chat, "/图 白底")
     await expect(card(chat)).to_contain_text("白底图")
     await expect(card(chat).locator(".job-stage")).to_contain_text("排队中")
-    assert await chat.get_attribute(".turn", "data-state") == "done"
+    await expect(chat.locator(".turn")).to_have_attribute("data-state", "done")
     first.opened.set()
     await expect(card(chat).locator(".job-preview canvas")).to_be_visible()
     await expect(card(chat).locator(".job-stage")).to_contain_text("抠图")
@@ -214,7 +214,7 @@ async def test_a_job_is_followed_from_the_queue_to_its_picture(chat: Page, api: 
         "href", f"{api.url}/v1/artifacts/made?expires=1&signature=good&download=true"
     )
     await expect(card(chat).locator(".job-preview")).to_be_hidden()
-    assert "白底图: 已完成" in await in_widget(chat, "root.querySelector('.sr[role=status]').textContent")
+    await expect(chat.locator(".sr[role=status]")).to_contain_text("白底图: 已完成")
 
 
 async def test_before_and_after_are_compared_by_keyboard(chat: Page, api: MockApi) -> None:
@@ -244,16 +244,11 @@ async def test_a_reload_brings_jobs_back_and_goes_on_following_them(chat: Page, 
 
 
 async def test_a_lost_connection_to_a_job_is_picked_up_where_it_broke(chat: Page, api: MockApi) -> None:
-    run(
-        api,
-        state("running"),
-        progress(30, "cutting"),
-        Wait(0.4),
-        Drop(),
-        progress(60, "composing"),
-        succeeded(api, "j1"),
-    )
+    gate = Gate()
+    run(api, state("running"), progress(30, "cutting"), gate, Drop(), progress(60, "composing"), succeeded(api, "j1"))
     await ask(chat, "/图 白底")
+    await expect(card(chat).locator(".job-stage")).to_contain_text("30%")
+    gate.opened.set()
     await expect(card(chat).locator(".after")).to_be_visible()
     asked = [one.headers.get("last-event-id") for one in api.sent("GET", "/v1/jobs/j1/events")]
     assert asked[:2] == [None, "2-0"]
@@ -314,7 +309,7 @@ async def test_a_text_job_shows_its_texts_to_be_copied(chat: Page, api: MockApi)
     await expect(card(chat).locator(".job-doubts")).to_have_text(["1 处疑点，请在控制台核对"])
     await chat.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await card(chat).get_by_role("button", name="复制").first.click()
-    assert await chat.evaluate("navigator.clipboard.readText()") == "304不锈钢保温杯"
+    await chat.wait_for_function("navigator.clipboard.readText().then((text) => text === '304不锈钢保温杯')")
 
 
 async def test_many_jobs_at_once_leave_room_for_the_next_question(chat: Page, api: MockApi) -> None:
@@ -336,7 +331,7 @@ async def test_jobs_that_wait_for_approval_do_not_keep_others_from_being_followe
         run(api, state("waiting"), Gate(), job_id=f"j{number}")
     run(api, succeeded(api, "j3"), job_id="j3")
     await ask(chat, "做四张图")
-    await expect(card(chat).locator(".after")).to_be_visible(timeout=15_000)
+    await expect(card(chat).locator(".after")).to_be_visible()
     await expect(card(chat).locator(".job-state", has_text="待批准")).to_have_count(3)
 
 
@@ -398,9 +393,9 @@ async def test_a_slash_opens_the_commands_and_the_keyboard_chooses_one(chat: Pag
     await chat.press(field, "ArrowDown")
     await expect(menu.locator("[aria-selected=true]")).to_contain_text("/图 场景")
     selected = "root.querySelector('.composer textarea').getAttribute('aria-activedescendant')"
-    assert await in_widget(chat, selected) == "mc-command-2"
+    await becomes(chat, selected, "mc-command-2")
     await chat.press(field, "Enter")
-    assert await chat.input_value(field) == "/图 场景 "
+    await expect(chat.locator(field)).to_have_value("/图 场景 ")
     await expect(menu).to_be_hidden()
     assert api.sent("POST", "/v1/chat") == []
     await chat.press(field, "Enter")
@@ -416,7 +411,7 @@ async def test_the_menu_narrows_closes_and_comes_in_both_languages(chat: Page, a
     await expect(options.first).to_have_text("/image white")
     await chat.press(field, "Escape")
     await expect(chat.locator(".commands")).to_be_hidden()
-    assert await chat.input_value(field) == "/im"
+    await expect(chat.locator(field)).to_have_value("/im")
     await chat.fill(field, "/帮助")
     await expect(chat.locator(".commands")).to_be_hidden()
     await chat.fill(field, "运费 / 关税")
@@ -425,7 +420,7 @@ async def test_the_menu_narrows_closes_and_comes_in_both_languages(chat: Page, a
     await chat.fill(field, "／")
     await expect(options.last).to_have_text("/help")
     await options.last.click()
-    assert await chat.input_value(field) == "/help "
+    await expect(chat.locator(field)).to_have_value("/help ")
 
 
 # --- the real service ---

@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.acts import answer, ask, in_widget
+from tests.browser.acts import answer, ask, becomes, in_widget
 from tests.browser.conftest import NewPage
 from tests.browser.mock_api import Gate, MockApi
 from tests.browser.stories import ANSWER, answering
@@ -59,7 +59,7 @@ async def test_one_tag_puts_a_working_chat_on_a_foreign_page(api: MockApi, shop:
     assert request.headers["authorization"] == "Bearer pk_123"
     assert request.headers["accept-language"] == "en"
     assert request.body["kb"] == ["售后"]
-    assert await in_widget(page, "root.querySelector('.root').dataset.scheme") == "dark"
+    await expect(page.locator(".root")).to_have_attribute("data-scheme", "dark")
     await answer(page).locator(".chip").first.click()
     await expect(page.locator(".passage")).to_contain_text("七天无理由退货")
 
@@ -127,6 +127,7 @@ async def test_the_panel_is_worked_with_the_keyboard_alone(api: MockApi, shop: M
     await page.keyboard.press("Enter")
     await page.wait_for_selector(".composer")
     await expect(page.locator(".composer textarea")).to_be_focused()
+    await expect(page.locator(".attach")).to_be_visible()  # so the status has come: nothing is drawn anew below
     visited = set()
     for _ in range(24):
         await page.keyboard.press("Tab")
@@ -144,7 +145,7 @@ async def test_the_panel_is_worked_with_the_keyboard_alone(api: MockApi, shop: M
     await expect(page.locator(".panel")).to_be_visible()
     await page.keyboard.press("Escape")
     await expect(page.locator(".panel")).to_be_hidden()
-    assert await in_widget(page, "root.activeElement.className") == "launcher"
+    await becomes(page, "root.activeElement.className", "launcher")
 
 
 async def test_the_chat_stays_open_and_filled_on_the_next_page(api: MockApi, shop: MockApi, new_page: NewPage) -> None:
@@ -167,7 +168,8 @@ async def test_on_a_phone_the_panel_fills_the_screen(api: MockApi, shop: MockApi
     page = await new_page(shop.url, phone=True)
     await page.tap(".launcher")
     await page.wait_for_selector(".composer")
-    assert await page.locator(".panel").bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
+    place = "(b => [b.x, b.y, b.width, b.height])(root.querySelector('.panel').getBoundingClientRect())"
+    await becomes(page, place, [0, 0, 390, 844])
     await expect(page.locator(".launcher")).to_be_hidden()
     await expect(page.locator(".composer textarea")).not_to_be_focused()
     assert await in_widget(page, "getComputedStyle(root.querySelector('textarea')).fontSize") == "16px"

@@ -169,6 +169,6 @@ async def test_the_model_has_a_name(staged: Any) -> None:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 (what the server saw has no event)
             await asyncio.sleep(0.005)

@@ -341,7 +341,7 @@ async def test_counters_that_redis_lost_some_of_are_raised_again(server: RedisSe
     governor = RedisGovernor(server.url, APP, terms=Terms(qps=100), calls=calls)
     for _ in range(9):
         await governor.take("a", "send")
-    await governor.write_down()
+        await governor.write_down()
     with redis.Redis.from_url(server.url) as client:
         (name,) = client.keys("*month*")
         client.hset(name, mapping={f"{china_today()}|a": 4, "calls": 4})
@@ -380,6 +380,25 @@ async def test_without_redis_a_process_keeps_to_its_share_and_counts_on(
     await governor.close()
     await other.close()
     assert (await calls.month(APP)).used("calls") == 18
+
+
+async def test_what_a_process_counted_alone_is_written_down_when_it_ends_without_redis(
+    server: RedisServer, calls: Calls
+) -> None:
+    governor = RedisGovernor(server.url, APP, calls=calls)
+    await governor.take("a", "send")
+    await governor.write_down()
+    server.kill()
+    await governor.take("a", "send")
+    await governor.take("webhook", "send")
+    await governor.close()
+    assert (await calls.month(APP)).by_api() == {"a": 2, "webhook": 1}
+    server.start()
+    later = RedisGovernor(server.url, APP, calls=calls)
+    await later.write_down()
+    now = await later.standing()
+    assert (now.calls_used, now.messages_used) == (2, 1)
+    await later.close()
 
 
 async def test_a_process_that_starts_without_redis_knows_the_month_from_sql(server: RedisServer, calls: Calls) -> None:

@@ -69,6 +69,15 @@ async def taken(inbox: Inbox, owner: str, conversation: str = CONVERSATION) -> W
         await asyncio.sleep(0.02)
 
 
+async def written_to_its_file(server: RedisServer) -> None:
+    """Mostly at once; up to two seconds later when the disk is slow."""
+    deadline = time.monotonic() + SECONDS
+    with redis.Redis.from_url(server.url) as client:
+        while client.info("persistence")["aof_buffer_length"]:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+
+
 async def test_messages_come_out_whole_and_in_order_and_each_once(inboxes: Inboxes) -> None:
     inbox = inboxes.of_process()
     payloads = {"m1": b"\x00\xff\n", "m2/+==": "你好".encode(), "m3": b""}
@@ -248,6 +257,7 @@ async def test_a_redis_that_is_killed_and_started_again_has_lost_no_message(serv
     for number in range(5):
         await inbox.accept(f"m{number}", CONVERSATION, b"")
     assert await inbox.take(CONVERSATION, "a") == waiting("m0")
+    await written_to_its_file(server)
     server.kill()
     with pytest.raises(Unavailable):
         await inbox.accept("m5", CONVERSATION, b"")

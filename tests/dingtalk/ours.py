@@ -42,8 +42,11 @@ class FreeGovernor:
 
 
 @asynccontextmanager
-async def client_of(gateway: Gateway, *, timeout_s: float = 5.0, secret: str = "sec") -> AsyncIterator[DingTalkClient]:
-    credentials = Credentials(gateway.client_id, secret, gateway.client_id)
+async def client_of(
+    gateway: Gateway, *, timeout_s: float = 5.0, secret: str | None = None
+) -> AsyncIterator[DingTalkClient]:
+    """``secret``: another one than the gateway's."""
+    credentials = Credentials(gateway.client_id, secret or gateway.tokens.client_secret, gateway.client_id)
     client = DingTalkClient(credentials, Addresses(gateway.url, gateway.url), timeout_s=timeout_s)
     try:
         yield client

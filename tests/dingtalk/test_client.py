@@ -268,6 +268,7 @@ def test_the_endpoints_of_the_settings_may_be_followed_and_this_machine_only_if_
     for link in ("http://ding.corp.example/", "https://ding.corp.example:9/", "http://127.0.0.1/"):
         with pytest.raises(ChannelRefused):
             elsewhere.checked(link)
+    assert Addresses("http://127.0.0.1:5000/").openapi == "http://127.0.0.1:5000"
     assert Addresses("http://127.0.0.1:5000").checked("http://localhost:6000/a")
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bots.dingtalk.incoming import action_of, incoming_of
@@ -220,6 +220,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(NAMES, JSON))
 def test_nothing_that_comes_is_an_error_of_ours(wrong: dict[str, Any]) -> None:
     for parse in (lambda data: incoming_of(data, robot="robot"), action_of):

@@ -1,4 +1,4 @@
-"""What people see of what is sent: by webhook, by API, as cards; and what they see when the wire fails (F7, F9, F10)."""
+"""What people see of what is sent: by webhook, by API, as cards; and when the wire fails (F7, F9, F10)."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -105,8 +105,9 @@ async def test_a_long_answer_comes_in_parts_that_dingtalk_takes(
 async def test_an_answer_is_never_empty(gateway: Gateway, group: Conversation, messenger: DingTalkMessenger) -> None:
     with pytest.raises(ChannelRefused):
         await messenger.say(target_of(gateway, group), "  \n")
-    await messenger.say(target_of(gateway, group), "---")
-    assert [message.title for message in gateway.messages] == ["---"]
+    await messenger.say(target_of(gateway, group), "**  **")
+    await messenger.say(target_of(gateway, group), "好", title="# 运费\n" + "长" * 30_000)
+    assert [message.title for message in gateway.messages] == ["…", "运费"]
 
 
 # --- F7: the webhook fails ---
@@ -460,10 +461,8 @@ async def test_ten_answers_wait_for_one_another_no_longer_than_they_must(
 ) -> None:
     """One connection each, and none is in another's way."""
     gateway.fault("webhook", delay=0.3, action="slow")
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     async with asyncio.TaskGroup() as tasks:
         for number in range(10):
             tasks.create_task(messenger.say(target_of(gateway, group), f"回答 {number}"))
-    assert loop.time() - began < 2.5
+    assert gateway.journal.most_at_once("webhook") > 5
     assert len(gateway.messages) == 10

@@ -1,5 +1,7 @@
 """What the sandbox finds wrong at the end: nothing to see for a message, too much of it, cards left open."""
 
+import json
+
 import pytest
 
 from bots.sandbox.gateway import Gateway
@@ -45,6 +47,22 @@ async def test_the_same_answer_twice_is_found(gateway: Gateway, bot: PlainBot, l
     for _ in range(2):
         await bot.post(webhook, _text("一"))
     assert gateway.check() == ["extra: 2 answers for 1 in 测试群: text '一', text '一'"]
+    gateway.forgive("extra:")
+
+
+async def test_the_rest_of_an_answer_may_come_by_api_and_its_beginning_may_not(
+    gateway: Gateway, bot: PlainBot, line: Line, group: Conversation
+) -> None:
+    def by_api(words: str) -> dict[str, str]:
+        where = {"robotCode": "cid", "openConversationId": group.id, "msgKey": "sampleText"}
+        return {**where, "msgParam": json.dumps({"content": words})}
+
+    await bot.post(await _ask(gateway, line, group), _text("一"))
+    await bot.post("/v1.0/robot/groupMessages/send", by_api("二"))
+    assert gateway.check() == []
+    await bot.post(await _ask(gateway, line, group), _text("一"))
+    await bot.post("/v1.0/robot/groupMessages/send", by_api("一"))
+    assert gateway.check()[0].startswith("extra: 3 answers for 2")
     gateway.forgive("extra:")
 
 

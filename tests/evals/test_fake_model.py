@@ -121,12 +121,12 @@ async def test_it_answers_from_the_evidence_of_the_prompt_and_cites_it(evidence:
 
 async def test_it_counts_streams_that_were_left() -> None:
     record = FakeModelRecord()
-    async with running_fake_model(record=record, rate=20, tokens=100) as base_url, httpx.AsyncClient() as http:
+    async with running_fake_model(record=record, rate=20, tokens=2000) as base_url, httpx.AsyncClient() as http:
         request = {"model": "fake", "messages": HELLO, "stream": True}
         async with http.stream("POST", f"{base_url}/chat/completions", json=request) as response:
             await anext(response.aiter_bytes())
             assert record.in_flight == 1
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while record.disconnects == 0:  # noqa: ASYNC110 (what the server saw has no event)
                 await asyncio.sleep(0.005)
         stats = (await http.get(f"{base_url}/stats")).json()

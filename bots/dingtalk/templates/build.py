@@ -131,8 +131,8 @@ class _Tree:
 
     def _row(self, shown: str, buttons: list[Node]) -> Node:
         ids = [str(number) for number in range(1, len(buttons) + 1)]
-        fixed = {"buttonsSource": "fixed", "fixedButtonIds": ids}
-        fixed["fixedButtons"] = [{"id": each, "type": "button"} for each in ids]
+        slots = [{"id": each, "type": "button"} for each in ids]
+        fixed = {"buttonsSource": "fixed", "fixedButtonIds": ids, "fixedButtons": slots}
         layout = {"buttonSpacing": 8, "matchContent": False, "enableResponsiveLayout": False}
         return self._node("ButtonGroup", {**fixed, **layout, **_margins(), "visible": _when_true(shown)}, buttons)
 
@@ -165,7 +165,7 @@ class _Tree:
 
 
 def _file(template: CardTemplate, root: Node, preview: Mapping[str, str], *, states: bool) -> str:
-    editor = {
+    editor: Node = {
         "schemaVersion": "3.0.0",
         "schema": {
             "version": "1.0.0",

@@ -225,4 +225,4 @@ def test_no_text_is_too_odd_to_be_read(text: str) -> None:
 def test_a_text_made_to_be_slow_is_read_in_time(text: str) -> None:
     started = time.perf_counter()
     Evidence([]).check(text)
-    assert time.perf_counter() - started < 5  # 0.3 s at worst on two cores; minutes before the patterns were bounded
+    assert time.perf_counter() - started < 20  # 0.3 s at worst on two cores; minutes before the patterns were bounded

@@ -41,7 +41,7 @@ def test_a_redis_that_is_down_is_said_to_be_so_and_one_that_is_back_is_used(serv
         with pytest.raises(Unavailable) as down:
             queue.wake("text", "b")
         assert down.value.error_code == "queue_unavailable"
-        assert time.perf_counter() - began < 1
+        assert time.perf_counter() - began < 5  # at once, whatever else this machine does
         server.start()
         queue.wake("text", "c")
     assert len(messages(server, "text")) == 2

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -56,13 +55,13 @@ async def working(
         finally:
             if not running.done():
                 os.kill(os.getpid(), signal.SIGTERM)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await running
             await events.close()
             queue.close()
 
 
-async def ended(jobs: JobService, job: Job, seconds: float = 10) -> Job:
+async def ended(jobs: JobService, job: Job, seconds: float = 60) -> Job:
     async with asyncio.timeout(seconds):
         while True:
             now = await jobs.ledger.get(job.tenant, job.id)
@@ -75,8 +74,15 @@ def echo(kind: str = "echo", **fields: object) -> Wanted:
     return Wanted(DEFAULT_TENANT, kind, {"text": "你好", **fields})
 
 
+class OnlyByMessage(Ledger):
+    """The sweep finds nothing to start."""
+
+    async def waiting(self, queue: str, *, at_most: int = 100) -> int:
+        return 0
+
+
 async def test_jobs_of_every_queue_are_begun_soon_after_they_are_asked_for(tmp_path: Path, server: RedisServer) -> None:
-    async with working(tmp_path, server) as (jobs, _):
+    async with working(tmp_path, server, ledger=OnlyByMessage) as (jobs, _):
         waits = []
         for kind in ("echo", "picture") * 3:
             await asyncio.sleep(0.3)  # the worker is idle
@@ -84,25 +90,32 @@ async def test_jobs_of_every_queue_are_begun_soon_after_they_are_asked_for(tmp_p
             assert job.state is JobState.SUCCEEDED
             assert job.started_at is not None
             waits.append((job.started_at - job.created_at).total_seconds())
-        assert sorted(waits)[len(waits) // 2] < 0.5, waits
+        assert sorted(waits)[len(waits) // 2] < 2, waits  # 0.1 s on a machine of one's own
 
 
-async def test_a_cancelled_job_stops_in_the_middle_of_its_work(tmp_path: Path, server: RedisServer) -> None:
-    async with working(tmp_path, server) as (jobs, kind):
-        job = await jobs.submit(echo(steps=1000, step_seconds=0.05))
-        await asyncio.wait_for(kind.started.wait(), 5)
-        began = time.perf_counter()
+class SaysNothingOfCancelling(Ledger):
+    """A heartbeat does not hear that a job is to be cancelled."""
+
+    async def renew(self, owner: str, progress: Mapping[str, tuple[int, str]]) -> dict[str, bool]:
+        return dict.fromkeys(await super().renew(owner, progress), False)
+
+
+async def test_a_cancelled_job_stops_in_the_middle_of_its_work_by_word_of_mouth(
+    tmp_path: Path, server: RedisServer
+) -> None:
+    async with working(tmp_path, server, ledger=SaysNothingOfCancelling) as (jobs, kind):
+        job = await jobs.submit(echo(steps=5000, step_seconds=0.05))
+        await asyncio.wait_for(kind.started.wait(), 30)
         await jobs.cancel(DEFAULT_TENANT, job.id)
         assert (await ended(jobs, job)).state is JobState.CANCELLED
-        assert time.perf_counter() - began < 1.5  # by word of mouth, not by the next heartbeat
 
 
 async def test_sigterm_gives_the_work_in_hand_back(tmp_path: Path, server: RedisServer) -> None:
     async with working(tmp_path, server) as (jobs, kind):
-        job = await jobs.submit(echo(steps=1000, step_seconds=0.02))
-        await asyncio.wait_for(kind.started.wait(), 5)
+        job = await jobs.submit(echo(steps=5000, step_seconds=0.02))
+        await asyncio.wait_for(kind.started.wait(), 30)
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 back = await jobs.ledger.get(job.tenant, job.id)
                 if back.state is JobState.QUEUED:

@@ -58,12 +58,18 @@ async def test_an_error_in_the_call_arrives_as_it_is_and_stops_the_store(data: P
 
 
 async def test_a_call_that_is_cancelled_stops_its_store(data: Path) -> None:
+    opened = asyncio.Event()
+
     async def call() -> None:
         async with embedded_services(Settings(data=data), redis=True, chroma=False):
-            await asyncio.sleep(60)
+            opened.set()
+            await asyncio.sleep(600)
 
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(call(), 5)
+    calling = asyncio.ensure_future(call())
+    await asyncio.wait_for(opened.wait(), 60)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
     assert children() == []
 
 
@@ -143,7 +149,7 @@ def test_kill_9_of_a_call_leaves_no_store(tmp_path: Path, data: Path) -> None:
         stores = psutil.Process(process.pid).children(recursive=True)
         assert len(stores) == 2
         process.kill()
-        _, alive = psutil.wait_procs(stores, timeout=3)
+        _, alive = psutil.wait_procs(stores, timeout=20)
         assert [store for store in alive if store.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -77,15 +77,15 @@ async def test_services_are_stopped_before_the_stores_they_use(family: Family, t
 
 async def test_children_are_started_side_by_side(family: Family) -> None:
     async def after_a_while(_: int) -> bool:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         return True
 
     began = time.perf_counter()
     async with family.supervised() as supervisor:
         specs = [python(str(n), "import time; time.sleep(60)", ready=after_a_while) for n in range(4)]
         children = await supervisor.start_ready(specs)
-        assert time.perf_counter() - began < 1.5
-        assert all(child.ready_after and child.ready_after >= 0.5 for child in children)
+        assert time.perf_counter() - began < 5  # one after the other they take six
+        assert all(child.ready_after and child.ready_after >= 1.5 for child in children)
 
 
 async def test_each_child_is_written_down_as_soon_as_it_runs(family: Family) -> None:
@@ -149,8 +149,9 @@ async def test_what_a_dead_child_has_started_is_killed_with_it(family: Family) -
         await child.ended()
         await child.death()
         grandchild = int(family.lines[0][1])
-        await asyncio.sleep(0.1)
-        assert not mark(grandchild).alive
+        async with asyncio.timeout(20):
+            while mark(grandchild).alive:  # noqa: ASYNC110 (it is not our child)
+                await asyncio.sleep(0.02)
 
 
 async def test_long_lines_and_broken_text_are_handed_on(family: Family) -> None:

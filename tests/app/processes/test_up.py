@@ -87,7 +87,7 @@ def test_under_nohup_it_survives_the_end_of_the_terminal(start_up: StartUp) -> N
     with pytest.raises(subprocess.TimeoutExpired):
         up.process.wait(1)
     up.send(signal.SIGTERM)
-    assert up.ends_within(5) == 0
+    assert up.ends_within(20) == 0
 
 
 def test_a_child_that_ignores_sigterm_and_its_own_children_are_gone_within_five_seconds(
@@ -115,21 +115,21 @@ def test_it_can_be_stopped_in_the_middle_of_the_first_run(start_up: StartUp) -> 
     up = start_up("--long-first-run").wait_for("first run at")
     assert "worker" in up.family
     up.send(signal.SIGTERM)
-    assert up.ends_within(5) == 0
+    assert up.ends_within(20) == 0
 
 
 def test_kill_9_of_the_supervisor_leaves_nothing_running(start_up: StartUp) -> None:
     up = start_up().wait_for(READY)
     up.process.kill()
     up.process.wait()
-    up.gone_within(3)
+    up.gone_within(20)
 
 
 @pytest.mark.parametrize("victim", ["redis", "chroma", "api", "worker"])
 def test_a_child_that_dies_is_named_and_everything_else_is_stopped(start_up: StartUp, victim: str) -> None:
     up = start_up().wait_for(READY)
     up.family[victim].kill()
-    assert up.ends_within(5) == 1
+    assert up.ends_within(20) == 1
     assert f"{victim} was killed unexpectedly (SIGKILL); everything else was stopped." in up.text
 
 
@@ -211,8 +211,8 @@ def test_a_second_start_finds_keys_and_vectors_again_at_the_same_ports(
     store_vector(first.running.chroma_url, "one")
     ports = first.running.ports
     first.send(ending)
-    first.process.wait(5)
-    first.gone_within(3)
+    first.process.wait(20)
+    first.gone_within(20)
 
     second = start_up().wait_for(READY)
     with redis.Redis.from_url(second.running.redis_url) as client:
@@ -245,7 +245,7 @@ def test_leftovers_of_a_killed_run_are_stopped_but_never_a_stranger(start_up: St
         )
         up = start_up().wait_for(READY)
         assert "Stopped what a previous run had left behind: redis." in up.text
-        assert leftover.wait(1) == -signal.SIGTERM
+        assert leftover.wait(20) == -signal.SIGTERM
         assert stranger.poll() is None
         stranger.kill()
 
@@ -259,7 +259,7 @@ async def test_servers_that_are_configured_are_used_and_not_started(
         assert api_settings(up)["redis_url"] == services.redis_url
         assert not (data / "redis").exists()
         up.send(signal.SIGTERM)
-        assert up.ends_within(5) == 0
+        assert up.ends_within(20) == 0
         with redis.Redis.from_url(services.redis_url or "") as client:
             assert client.ping()
 
@@ -274,7 +274,7 @@ def test_a_terminal_that_does_not_read_neither_blocks_the_children_nor_the_end(s
     up.look_around()
     assert api_settings(up)["port"] == up.running.ports["api"]
     up.send(signal.SIGTERM)
-    assert up.ends_within(5) == 0
+    assert up.ends_within(20) == 0
     assert up.process.stdout is not None
     up.process.stdout.close()
 

@@ -1,65 +1,26 @@
-"""The DingTalk page and the page of one answer, from the outside."""
+"""The DingTalk page from the outside: what it shows, to whom, and what can be done there."""
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
-import pytest
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
-from app.channels.answer_links import answer_link
 from app.channels.calls import Counted, Month, china_today
 from app.channels.replies import Reply
-from app.chat.events import Done
 from app.chat.history import AnsweredTurn
 from app.console.usage import chart_of
 from app.identity.access import COOKIE
 from app.identity.keys import Scope
 from app.identity.users import Role
 from app.wiring import Services
-from knowledge.models import DEFAULT_TENANT, Passage, Place
-from tests.app.test_console import HOSTILE, one, see, served, words
+from knowledge.models import DEFAULT_TENANT
+from tests.app.console.chats import answered, bot
+from tests.app.console.visits import HOSTILE, one, see, served, words
 
 PAGE = "/console/dingtalk"
-FIRST = Passage(
-    chunk_id="c1",
-    document_id="d1",
-    document="费用说明.md",
-    kb="shop",
-    text=f"旗舰店保证金为 50000 元。{HOSTILE}",
-    place=Place(heading="保证金", page=3),
-    score=0.9,
-)
-SECOND = Passage(
-    chunk_id="c2", document_id="d2", document="未引用.md", kb="shop", text="别的。", place=Place(), score=0.5
-)
-
-
-@asynccontextmanager
-async def bot(data: Path, **overrides: Any) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
-    async with served(data, dingtalk_client_id="app", **overrides) as (http, services):
-        yield http, services
-
-
-async def answered(services: Services, answer: str = "50000 元 [1]。", question: str = "保证金多少？") -> AnsweredTurn:
-    talk, turn_id = services.conversations, uuid4().hex
-    conversation = await talk.open(DEFAULT_TENANT, None, channel="dingtalk")
-    await talk.begin(
-        DEFAULT_TENANT,
-        turn_id=turn_id,
-        conversation_id=conversation,
-        question=question,
-        kbs=["shop"],
-        regenerates=None,
-    )
-    done = Done(turn_id, conversation, answer, (1,))
-    await talk.finish(done, condensed=question, evidence=[FIRST, SECOND], prompt_version=None)
-    return await talk.answered(DEFAULT_TENANT, turn_id)
 
 
 async def shown(services: Services, turn: AnsweredTurn | None, **over: Any) -> Reply:
@@ -71,13 +32,6 @@ async def shown(services: Services, turn: AnsweredTurn | None, **over: Any) -> R
 
 async def group(services: Services, group_id: str = "cid/+==", title: str = "客服群") -> None:
     await services.groups.seen("dingtalk", group_id, tenant=DEFAULT_TENANT, organisation="corp", title=title)
-
-
-def link(services: Services, turn_id: str, **lasting: Any) -> str:
-    return answer_link("http://127.0.0.1:8000/", turn_id, signer=services.jobs.artifacts.signer, **lasting)
-
-
-# --- the page ---
 
 
 async def test_who_has_no_bot_yet_is_told_how_to_get_one(tmp_path: Path) -> None:
@@ -274,71 +228,3 @@ async def test_the_page_speaks_english_and_what_people_wrote_never_becomes_marku
         for switch in page.css("form[data-language], script, .handoff"):
             switch.decompose()
         assert re.findall(r"[\u3000-\u9fff]", page.html or "") == []
-
-
-# --- one whole answer ---
-
-
-async def test_a_signed_link_shows_the_whole_answer_with_its_sources_and_needs_no_key(tmp_path: Path) -> None:
-    async with bot(tmp_path, require_keys=True) as (http, services):
-        turn = await answered(
-            services, "**50000** 元 [1]，另见 [2](https://example.com/x)。\n\n| a | b |\n|--|-:|\n| 1 | 2 |"
-        )
-        page = await see(http, link(services, turn.id))
-        assert words(page, "h1") == "保证金多少？"
-        assert one(page, ".prose strong").text() == "50000"
-        assert one(page, ".prose td[align=right]").text() == "2"
-        assert one(page, ".prose a.cite").attributes["href"] == "#source-1"
-        assert one(page, ".prose a[rel]").attributes["href"] == "https://example.com/x"
-        assert [words(page, "#source-1")[:6]] == ["旗舰店保证金"]
-        assert "第 3 页" in words(page, ".source")
-        assert len(page.css(".source")) == 1
-        answer = await http.get(link(services, turn.id))
-        assert answer.headers["referrer-policy"] == "no-referrer"
-        assert answer.headers["cache-control"] == "no-store"
-        assert "script-src" not in answer.headers["content-security-policy"]
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
-
-
-async def test_nothing_in_an_answer_runs_loads_or_leads_astray(tmp_path: Path) -> None:
-    async with bot(tmp_path) as (http, services):
-        hostile = f"{HOSTILE} ![图](https://evil.example/p.png) [x](javascript:alert(1)) [y](data:text/html,1) [2] [9]"
-        page = await see(http, link(services, (await answered(services, hostile)).id))
-        assert page.css("script, img, .prose a, [style]") == []
-        assert "图" in words(page, ".prose")
-
-
-@pytest.mark.parametrize(
-    ("tamper", "sentence"),
-    [
-        (lambda url: url.replace("signature=", "signature=0"), "不是本服务发出的"),
-        (lambda url: url.replace("expires=", "expires=9"), "不是本服务发出的"),
-        (lambda url: url.partition("?")[0], "不是本服务发出的"),
-        (lambda url: re.sub(r"expires=\d+", "expires=never", url), "不是本服务发出的"),
-    ],
-)
-async def test_a_link_that_is_not_ours_opens_nothing(tmp_path: Path, tamper: Any, sentence: str) -> None:
-    async with bot(tmp_path) as (http, services):
-        turn = await answered(services)
-        page = await see(http, tamper(link(services, turn.id)), status=403)
-        assert sentence in words(page)
-        assert "50000" not in (page.html or "")
-
-
-async def test_a_link_ends_and_a_files_signature_opens_no_answer(tmp_path: Path) -> None:
-    async with bot(tmp_path) as (http, services):
-        turn = await answered(services)
-        expired = link(services, turn.id, lasting=timedelta(seconds=-1))
-        page = await see(http, expired, status=403)
-        assert "链接已过期" in words(page)
-        assert "重新提问" in words(page)
-        of_file = services.jobs.artifacts.signer.query(turn.id)
-        await see(http, f"/a/{turn.id}?{of_file}", status=403)
-        await see(http, link(services, "0" * 32), status=404)
-
-
-async def test_an_answer_that_is_not_complete_says_so(tmp_path: Path) -> None:
-    async with bot(tmp_path) as (http, services):
-        turn = await answered(services)
-        await services.conversations.fail(turn.id, code="interrupted", partial="五万")
-        assert "没有完成" in words(await see(http, link(services, turn.id)), ".note")
