@@ -11,6 +11,7 @@ from typing import Any
 from app.channels.calls import Calls
 from app.channels.groups import Groups
 from app.channels.handoffs import Handoffs
+from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
@@ -82,6 +83,7 @@ class Services:
     handoffs: Handoffs
     curated: CuratedAnswers
     calls: Calls
+    channel_processes: ChannelProcesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,4 +317,5 @@ def _services(
         handoffs=Handoffs(parts.database),
         curated=CuratedAnswers(parts.database),
         calls=Calls(parts.database),
+        channel_processes=ChannelProcesses(parts.database),
     )

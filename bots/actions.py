@@ -114,7 +114,7 @@ class Actions:
 
     async def _job(self, action: CardAction, reply: Reply, person: Person) -> Mapping[str, str]:
         job = await self._jobs.ledger.get(reply.tenant, reply.job_id or "")
-        language: Language = "zh"
+        language = _language(job)
         if action.action == "cancel_job":
             return await self._cancel(job, person)
         if action.action == "reject" and "reason" not in action.params:
@@ -130,7 +130,7 @@ class Actions:
                 job_id=job.id,
                 verdict=verdict,
                 by=person,
-                reason=action.params.get("reason"),
+                reason=_reason(action, job, language),
                 language=language,
             )
         except CopilotError as refused:
@@ -146,6 +146,17 @@ class Actions:
             with suppress(Conflict):  # it ended meanwhile: its card says so soon
                 await self._jobs.cancel(job.tenant, job.id)
         return {}
+
+
+def _language(job: Job) -> Language:
+    """That of whoever asked for it, as the message was written."""
+    return "en" if job.channel is not None and job.channel.target.get("language") == "en" else "zh"
+
+
+def _reason(action: CardAction, job: Job, language: Language) -> str | None:
+    """Why a job was rejected, in words for people."""
+    reason = action.params.get("reason")
+    return None if reason is None else cards.rejection(reason, language, textual=job.queue == "text")
 
 
 def _is_asker(reply: Reply, action: CardAction) -> bool:

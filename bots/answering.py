@@ -6,7 +6,7 @@ end is tried again until it is shown; else it goes out as a message; else it is 
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,17 +17,18 @@ from app.channels.replies import Replies, Reply
 from app.chat.events import Done, Event, Failed, Job, Sources, Stage, Token
 from app.chat.running import RunningTurns
 from app.chat.turns import Turn
+from bots import answer_text
+from bots.answer_text import CARD_POINTS
 from bots.dingtalk import cards
-from bots.dingtalk.markdown import dialect, repaired, shortened
+from bots.dingtalk.markdown import shortened, split_points
 from bots.dingtalk.ports import Skipped
 from bots.messages import Target
 from bots.ports import BudgetSpent, Card, ChannelRefused, Messenger
-from bots.wording import failure, say
+from bots.wording import say
 from knowledge.errors import CopilotError, Unavailable
 from knowledge.language import Language
 from knowledge.models import Passage
 
-CARD_POINTS = 2500  # longer cards are blank on some clients, though the API accepts them
 FIRST_FRAME = timedelta(seconds=0.3)
 GIVE_UP_FRAMES = 5  # failures in a row after which a card does not grow any more
 
@@ -41,10 +42,14 @@ class Draft:
     stage: str = "retrieving"
     text: list[str] = field(default_factory=list)
     sources: tuple[Passage, ...] = ()
-    jobs: list[Job] = field(default_factory=list)
+    calls: int = 0
     end: Done | Failed | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def written(self) -> str:
+        return "".join(self.text)
 
     def take(self, event: Event) -> None:
         match event:
@@ -54,8 +59,6 @@ class Draft:
                 self.sources = passages
             case Token(text):
                 self.text.append(text)
-            case Job():
-                self.jobs.append(event)
             case Done() | Failed():
                 self.end = event
                 self.ended.set()
@@ -70,6 +73,10 @@ class Shown:
     target: Target
     language: Language
     seconds: float | None
+
+    @property
+    def grows(self) -> bool:
+        return self.seconds is not None
 
     @property
     def card_id(self) -> str | None:
@@ -100,7 +107,7 @@ class Answering:
         """Show the card, empty as it is; → where the answer is shown, which is Markdown if there can be no card."""
         if shown.card_id is None:
             return shown
-        values = cards.answer_opening(shown.language, whole=shown.seconds is None)
+        values = cards.answer_opening(shown.language, whole=not shown.grows)
         card = Card(shown.card_id, "answer", values, preview=say("status.retrieving", shown.language))
         try:
             await self._messenger.open_card(shown.target, card)
@@ -121,7 +128,7 @@ class Answering:
         finally:
             del self._running[shown.reply.id]
         assert draft.end is not None  # noqa: S101 (a stream ends in done or failed)
-        await self.finish(shown, draft.end, draft.sources)
+        await self.finish(shown, draft.end, draft.sources, written=draft.written, calls=draft.calls)
 
     def stop(self, reply_id: str) -> bool:
         """Stop writing an answer of this process; → whether it was one."""
@@ -140,28 +147,34 @@ class Answering:
         for turn in self._running.values():
             self._turns.stop(turn.ask.tenant, turn.id)
 
-    async def finish(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> None:
-        """Show the end of an answer: in its card, else as a message, else with the next message."""
-        text = self._text(shown, end, sources)
-        reply = shown.reply
-        if shown.card_id is not None and await self._close_card(shown, end, sources, text):
-            await self._replies.close(reply.id)
+    async def finish(
+        self, shown: Shown, end: Done | Failed, sources: Sequence[Passage], *, written: str = "", calls: int = 0
+    ) -> None:
+        """Show the end of an answer: in its card, else as a message, else with the next message.
+
+        ``written`` is what there is of one that failed; ``calls`` were made for it so far.
+        """
+        text = answer_text.whole(end, written, shown.language, interrupted=self.interrupted)
+        below = answer_text.beside(end, sources, shown.language, interrupted=self.interrupted)
+        reply, with_all = shown.reply, "\n\n".join(filter(None, (text, below)))
+        if shown.card_id is not None and await self._close_card(shown, end, sources, text if shown.grows else with_all):
+            await self._replies.close(reply.id, calls=calls + (3 if shown.grows else 2))
             return
-        if not await self._replies.sending(reply.id, text):
+        if not await self._replies.sending(reply.id, with_all):
             return
         state: Literal["done", "stored", "unclosed"] = "unclosed" if shown.card_id is not None else "done"
         try:
-            await self._messenger.say(shown.target, text, title=say("title.answer", shown.language), mention=True)
+            await self._messenger.say(shown.target, with_all, title=say("title.answer", shown.language), mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("answer kept for the next message id=%s code=%s", reply.id, error.error_code)
             state = state if error.error_code == "delivery_unknown" else "stored"
-        await self._replies.close(reply.id, state)
+        await self._replies.close(reply.id, state, calls=calls + 1)
 
     async def _follow(self, turn: Turn, shown: Shown) -> Draft:
         draft = Draft()
         async with asyncio.TaskGroup() as tasks:
             if shown.card_id is not None and shown.seconds is not None:
-                tasks.create_task(self._grow(shown.card_id, shown, draft, shown.seconds))
+                tasks.create_task(self._grow(shown.card_id, draft, shown.seconds))
             async with aclosing(self._turns.read(turn.ask.tenant, turn.id)) as batches:
                 async for batch in batches:
                     for _, event in batch:
@@ -170,7 +183,7 @@ class Answering:
                             tasks.create_task(self._on_job(event, shown))
         return draft
 
-    async def _grow(self, card_id: str, shown: Shown, draft: Draft, seconds: float) -> None:
+    async def _grow(self, card_id: str, draft: Draft, seconds: float) -> None:
         """One frame at a time, the newest text, until the answer has ended or the card takes no more."""
         sent, failures = "", 0
         await draft.changed.wait()
@@ -178,14 +191,15 @@ class Answering:
         while draft.end is None and failures < GIVE_UP_FRAMES:
             await draft.changed.wait()
             draft.changed.clear()
-            text = _card_text(repaired("".join(draft.text)))
+            text = answer_text.growing(draft.written)
             if draft.end is not None or not text or text == sent:
                 continue
             try:
+                draft.calls += 1
                 await self._messenger.frame(card_id, text)
                 sent, failures = text, 0
             except Skipped:
-                pass
+                draft.calls -= 1
             except (Unavailable, ChannelRefused, BudgetSpent) as error:
                 failures += 1
                 log.info("frame lost card=%s code=%s", card_id, error.error_code)
@@ -196,63 +210,27 @@ class Answering:
     async def _close_card(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage], text: str) -> bool:
         """→ whether the card shows the end."""
         card_id = shown.card_id or ""
-        body = shortened(text, CARD_POINTS, self._link(end.turn_id), shown.language)
+        link = self._link(end.turn_id)
+        body, *rest = [shortened(text, CARD_POINTS, link, shown.language)] if link else split_points(text, CARD_POINTS)
         guid = str(uuid5(NAMESPACE_URL, f"{card_id}/end"))
         try:  # the messenger tries again by itself
             await self._messenger.frame(card_id, body, final=True, failed=isinstance(end, Failed), guid=guid)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("card not closed card=%s code=%s", card_id, error.error_code)
             return False
-        if shown.seconds is not None:  # else its buttons are there from the beginning, which saves a call
-            await self._update(card_id, self._closing(shown, end, sources))
+        if shown.grows:  # else its buttons are there from the beginning, which saves a call
+            values = answer_text.closing(end, sources, shown.language, interrupted=self.interrupted)
+            await self._unless_lost(self._messenger.update_card(card_id, values, final=True))
+        for part in rest:
+            await self._unless_lost(self._messenger.say(shown.target, part))
         return True
 
-    async def _update(self, card_id: str, values: Mapping[str, str]) -> None:
+    async def _unless_lost(self, call: Awaitable[object]) -> None:
+        """What the answer can do without."""
         try:
-            await self._messenger.update_card(card_id, values, final=True)
+            await call
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
-            log.warning("card without its buttons card=%s code=%s", card_id, error.error_code)
-
-    def _closing(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> Mapping[str, str]:
-        state = _state(end, interrupted=self.interrupted)
-        return cards.answer_closing(shown.language, state, _cited(end, sources), notice=_notice(end, shown.language))
-
-    def _text(self, shown: Shown, end: Done | Failed, sources: Sequence[Passage]) -> str:
-        """The whole answer as Markdown. Its sources and what else is to be said belong to it, where the card does not
-        show them by themselves."""
-        if isinstance(end, Failed):
-            return failure(end.code, end.message, shown.language)
-        parts = [dialect(end.answer)]
-        if shown.card_id is None or shown.seconds is None:
-            parts += [cards.sources_markdown(_cited(end, sources), shown.language), _notice(end, shown.language)]
-        if end.finish == "stopped" and (self.interrupted or shown.card_id is None):
-            parts.append(say("interrupted" if self.interrupted else "stopped", shown.language))
-        return "\n\n".join(part for part in parts if part) or say("stopped", shown.language)
-
-
-def _cited(end: Done | Failed, sources: Sequence[Passage]) -> list[tuple[int, Passage]]:
-    numbers = end.citations if isinstance(end, Done) else ()
-    return [(number, sources[number - 1]) for number in numbers if number <= len(sources)]
-
-
-def _notice(end: Done | Failed, language: Language) -> str:
-    if isinstance(end, Failed) or end.refused:
-        return ""
-    if end.finish == "length":
-        return say("notice.truncated", language)
-    return say(f"notice.{end.notice}", language) if end.notice else ""
-
-
-def _card_text(text: str) -> str:
-    return dialect(text)[:CARD_POINTS]
-
-
-def _state(end: Done | Failed, *, interrupted: bool) -> cards.AnswerState:
-    if isinstance(end, Failed) or interrupted:
-        return "failed"
-    if end.finish == "stopped":
-        return "stopped"
-    return "refused" if end.refused else "done"
+            log.warning("answer without a part of it code=%s", error.error_code)
 
 
 async def _unless(event: asyncio.Event, wait: timedelta) -> None:

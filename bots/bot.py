@@ -11,9 +11,9 @@ from bots.actions import Actions
 from bots.answering import Answering
 from bots.dingtalk.governor import Governor
 from bots.dingtalk.inbox import Inbox, InboxFull
+from bots.dingtalk.replies import ACTION_S
 from bots.dispatcher import Dispatcher, left_to_the_next_round
 from bots.envelope import Written, packed
-from bots.dingtalk.replies import ACTION_S
 from bots.handing_over import HandingOver
 from bots.job_followers import JobFollowers
 from bots.messages import CardAction, Incoming
@@ -32,6 +32,7 @@ class Bot:
     """All parts of one process. ``listen`` is the way in: the stream, or the server of HTTP callbacks."""
 
     robot: str
+    owner: str
     inbox: Inbox
     governor: Governor
     dispatcher: Dispatcher

@@ -171,9 +171,10 @@ class Reception:
             await self._answering.answer(turn, await self._answering.open(shown))
 
     async def _repeated(self, old: Reply, visit: "_Visit") -> bool:
-        """After a crash: whether the answer was there already, and only had to be shown."""
+        """After a crash: whether the answer was there already, and only had to be shown. One that was stopped is begun
+        anew: it was stopped for the end of a process, which could not show it."""
         turn = await self._conversations.answered(old.tenant, old.turn_id or "")
-        if turn.status not in ("done", "stopped"):
+        if turn.status != "done":
             return False
         shown = Shown(old, visit.target, visit.language, 1.0)
         await self._answering.finish(
@@ -204,8 +205,13 @@ class Reception:
     async def _tell_stored(self, visit: "_Visit") -> None:
         """What could not be shown before."""
         for kept in await self._replies.stored(visit.place):
-            if await self._replies.taken(kept.id):
+            if not await self._replies.taken(kept.id):
+                continue
+            try:
                 await self._messenger.say(visit.target, say("stored", visit.language) + "\n\n" + (kept.text or ""))
+            except (Unavailable, ChannelRefused, BudgetSpent) as error:
+                if error.error_code != "delivery_unknown":
+                    await self._replies.stored_again(kept.id)
 
     async def _note(self, visit: "_Visit", text: str, *, kind: str = "note") -> None:
         """A short message that answers: at most once, and kept for the next message where it cannot be said."""

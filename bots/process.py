@@ -8,17 +8,28 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from app.channels.processes import SAY_SECONDS
 from app.processes.runtime import mark_ready
 from app.settings import Settings
+from app.wiring import Twins
 from bots.bot import Bot
 from bots.dingtalk.stream import Stream
-from bots.wiring import CARD_ROUTE, Wire, running_bot
+from bots.dispatcher import left_to_the_next_round
+from bots.people import CHANNEL
+from bots.wiring import CARD_ROUTE, Tempo, Wire, running_bot
 from knowledge.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 
 
-async def run_bot(settings: Settings, *, redis_url: str | None = None, chroma_url: str | None = None) -> None:
+async def run_bot(
+    settings: Settings,
+    *,
+    redis_url: str | None = None,
+    chroma_url: str | None = None,
+    twins: Twins | None = None,
+    tempo: Tempo | None = None,
+) -> None:
     """Until SIGTERM or SIGINT. Raises InvalidInput ``setting_missing``."""
     if not (redis_url or settings.redis_url):
         raise InvalidInput(
@@ -27,7 +38,8 @@ async def run_bot(settings: Settings, *, redis_url: str | None = None, chroma_ur
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_bot(settings, redis_url=redis_url, chroma_url=chroma_url) as (bot, wire):
+    running = running_bot(settings, redis_url=redis_url, chroma_url=chroma_url, twins=twins, tempo=tempo)
+    async with running as (bot, wire):
         mark_ready(settings.data)
         log.info("bot ready mode=%s", settings.dingtalk_mode)
         await bot.run(listener(settings, bot, wire), stop)
@@ -37,7 +49,25 @@ def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable
     """The way in that is set."""
     if settings.dingtalk_mode == "http":
         return lambda: _serve(settings, bot, wire)
-    return stream_of(bot, wire).run
+    return lambda: _listen(bot, wire)
+
+
+async def _listen(bot: Bot, wire: Wire) -> None:
+    """Over the stream; how it stands is written down for the console."""
+    stream = stream_of(bot, wire)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(stream.run())
+        try:
+            while True:
+                with left_to_the_next_round("health"):
+                    health = stream.health
+                    await wire.services.channel_processes.say(
+                        CHANNEL, bot.owner, state=health.state, reason=health.reason, since=health.since
+                    )
+                await asyncio.sleep(SAY_SECONDS)
+        finally:
+            with left_to_the_next_round("health"):
+                await wire.services.channel_processes.gone(CHANNEL, bot.owner)
 
 
 def stream_of(bot: Bot, wire: Wire) -> Stream:

@@ -181,6 +181,7 @@ def _bot(settings: Settings, wire: Wire, tasks: asyncio.TaskGroup) -> Bot:
     )
     bot = Bot(
         robot=robot,
+        owner=owner,
         inbox=wire.inbox,
         governor=wire.governor,
         dispatcher=dispatcher,

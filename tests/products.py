@@ -1,15 +1,21 @@
 """A whole product for a test: real SQL, real tantivy, real pipeline; doubles only for what is expensive."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.chat.answerers import Answerer
+from app.database import migrate
 from app.jobs.ports import Handler
 from app.jobs.queue import MemoryQueue
 from app.settings import Settings
 from app.wiring import Services, Twins, running_services
+from knowledge.database import Database, sqlite_url
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT, Document
 from knowledge.ports import Embedder, VectorStore
@@ -38,6 +44,28 @@ FEES = """# 费用说明
 """
 
 
+def migrated(data: Path) -> None:
+    """An empty database of the newest revision in a folder that has none: hundreds of tests begin with one."""
+    data.mkdir(parents=True, exist_ok=True)
+    file = data / "copilot.db"
+    if not file.exists():
+        file.write_bytes(_empty_database())
+
+
+@cache
+def _empty_database() -> bytes:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        file = Path(folder) / "copilot.db"
+        thread.submit(asyncio.run, _migrate(file)).result()  # a test's own loop runs in this thread
+        return file.read_bytes()
+
+
+async def _migrate(file: Path) -> None:
+    database = Database(sqlite_url(file))
+    await migrate(database)
+    await database.close()
+
+
 class CountingEmbedder:
     """Counts the passages it embeds."""
 
@@ -62,7 +90,8 @@ class CountingEmbedder:
 
 
 def settings_for(data: Path, **overrides: object) -> Settings:
-    """Settings that no environment and no ``.env`` can change."""
+    """Settings that no environment and no ``.env`` can change, of a folder with a migrated database."""
+    migrated(data)
     return Settings(_env_file=None, data=data, **overrides)  # type: ignore[call-arg, arg-type]
 
 

@@ -133,6 +133,10 @@ class Replies:
         """Answers that wait for the next message in a place, oldest first."""
         return await self._some(channel_replies.c.place == place, channel_replies.c.state == "stored")
 
+    async def stored_again(self, reply_id: str) -> None:
+        """It could not be shown this time either."""
+        await self._move(reply_id, ("done",), {"state": "stored"})
+
     async def recent(self, tenant: str, limit: int = 20) -> list[Reply]:
         """Newest first."""
         query = select(channel_replies).filter_by(tenant=tenant).order_by(channel_replies.c.created_at.desc())

@@ -84,3 +84,15 @@ handoffs = Table(
     UniqueConstraint("tenant", "number"),
     Index(None, "tenant", "state"),
 )
+
+# A process of a channel, as it last said of itself. ``state``: connected, degraded or stopped; ``reason`` is a code.
+channel_processes = Table(
+    "channel_processes",
+    metadata,
+    Column("channel", String(16), primary_key=True),
+    Column("process", String(120), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)

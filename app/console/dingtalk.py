@@ -52,6 +52,7 @@ async def dingtalk(visit: Reading) -> Response:
         waiting=await services.handoffs.waiting(tenant),
         proposed=await services.curated.list(tenant, "proposed"),
         names=await _names(visit, members),
+        processes=await services.channel_processes.now_running(CHANNEL),
         prose=html_of,
     )
 

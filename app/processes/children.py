@@ -37,9 +37,9 @@ class Stage(IntEnum):
 class ChildSpec:
     """What to run.
 
-    ``env`` is added to our own environment, out of which our settings are left: a child has those it is given. ``ready`` is asked with the child's process id until it says yes; without
-    one the child is ready as soon as it runs. ``log`` takes the output; without one it is forwarded, line by line.
-    ``start_timeout`` is in seconds.
+    ``env`` is added to our own environment, out of which our settings are left: a child has those it is given.
+    ``ready`` is asked with the child's process id until it says yes; without one the child is ready as soon as it
+    runs. ``log`` takes the output; without one it is forwarded, line by line. ``start_timeout`` is in seconds.
     """
 
     name: str

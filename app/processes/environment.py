@@ -1,15 +1,13 @@
 """Settings as the environment variables that give a child the very same ones."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
 from app.settings import Settings
 
 
-def settings_environment(settings: Settings, **instead: str | int | Path | dict[str, Any] | None) -> dict[str, str]:
+def settings_environment(settings: Settings, **instead: object) -> dict[str, str]:
     """What was set, wherever it came from, with ``instead`` in place of some; a ``None`` is left out.
 
     Defaults are left out too: the child has the same. Secrets are readable in it, as they must be.
@@ -19,13 +17,13 @@ def settings_environment(settings: Settings, **instead: str | int | Path | dict[
     return {f"{prefix}{name}".upper(): _text(value) for name, value in chosen.items() if value is not None}
 
 
-def without_dingtalk_secrets(settings: Settings) -> dict[str, str | dict[str, Any]]:
+def without_dingtalk_secrets(settings: Settings) -> dict[str, object]:
     """What stands ``instead`` in every child's environment but the bot's.
 
     Emptied, not left out: a child reads ``.env`` too. The names of custom robots stay, the API knows them.
     """
     robots = {name: {"url": ""} for name in settings.dingtalk_robots}
-    emptied: dict[str, str | dict[str, Any]] = {"dingtalk_client_secret": "", "dingtalk_robots": robots}
+    emptied: dict[str, object] = {"dingtalk_client_secret": "", "dingtalk_robots": robots}
     return {name: value for name, value in emptied.items() if getattr(settings, name)}
 
 

@@ -56,21 +56,25 @@ def copilot_children(settings: Settings, services: Services, port: int) -> Seque
     async def takes_work(pid: int) -> bool:
         return is_marked_ready(data, pid)
 
-    places = {"data": data, "port": port, "redis_url": services.redis_url, "chroma_url": services.chroma_url}
+    places: dict[str, object] = {
+        "data": data,
+        "port": port,
+        "redis_url": services.redis_url,
+        "chroma_url": services.chroma_url,
+    }
     env = settings_environment(settings, **places, **without_dingtalk_secrets(settings))
     readyz = f"{api_url(settings.host, port)}/readyz"
 
     worker = (sys.executable, "-m", "app", "worker", "--queues")
-    bot = ChildSpec(
-        "bot", (sys.executable, "-m", "bots"), env=settings_environment(settings, **places), ready=takes_work
-    )
-
-    return (
+    children = [
         ChildSpec("api", (sys.executable, "-m", "app", "api"), env=env, ready=lambda _: http_answers(readyz)),
         ChildSpec("worker", (*worker, "text,ingest"), env=env, ready=takes_work),
         ChildSpec("images", (*worker, "image"), env=env, ready=takes_work),
-        *((bot,) if settings.dingtalk_app else ()),
-    )
+    ]
+    if settings.dingtalk_app:
+        bot_env = settings_environment(settings, **places)
+        children.append(ChildSpec("bot", (sys.executable, "-m", "bots"), env=bot_env, ready=takes_work))
+    return children
 
 
 def run_up(

@@ -101,6 +101,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_accounts_user_id"), "accounts", ["user_id"], unique=False)
     op.create_table(
+        "channel_processes",
+        sa.Column("channel", sa.String(length=16), nullable=False),
+        sa.Column("process", sa.String(length=120), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "process", name=op.f("pk_channel_processes")),
+    )
+    op.create_table(
         "handoffs",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),

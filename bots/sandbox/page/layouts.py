@@ -30,7 +30,9 @@ def layout(file: Path) -> Json:
     states = [node for node in _children(root) if node["componentName"] == "AICardStatusContainer"]
     if not states:
         return {"*": list(_parts(root))}
-    return {_STATES[node["props"]["status"]]: list(_inside(node)) for node in states if node["props"]["status"] in _STATES}
+    return {
+        _STATES[node["props"]["status"]]: list(_inside(node)) for node in states if node["props"]["status"] in _STATES
+    }
 
 
 def _parts(node: Node) -> Iterator[Json]:

@@ -75,9 +75,7 @@ class Advance(BaseModel):
 
 
 @asynccontextmanager
-async def running_page(
-    gateway: Gateway, parts: Parts, *, host: str = "127.0.0.1", port: int = 0
-) -> AsyncIterator[str]:
+async def running_page(gateway: Gateway, parts: Parts, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serves until it is left; → its URL. Raises OSError when it cannot listen there."""
     page = _Page(gateway, parts)
     runner = web.AppRunner(page.app(), access_log=None, handler_cancellation=True, shutdown_timeout=0.2)

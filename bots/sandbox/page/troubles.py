@@ -184,8 +184,6 @@ _ALL = (
     Trouble(_CLICK_TWICE, "F11", "clicks", _nothing),
     Trouble("few_calls", "F12", "quota", _limit("qps", lambda _: FEW_A_SECOND)),
     Trouble("month_ends", "F12", "quota", _limit("monthly_calls", lambda one: one.usage.calls + CALLS_LEFT)),
-    Trouble(
-        "messages_end", "F6", "quota", _limit("monthly_messages", lambda one: one.usage.messages + MESSAGES_LEFT)
-    ),
+    Trouble("messages_end", "F6", "quota", _limit("monthly_messages", lambda one: one.usage.messages + MESSAGES_LEFT)),
 )
 TROUBLES: Mapping[str, Trouble] = {one.id: one for one in _ALL}

@@ -45,7 +45,7 @@ async def test_who_has_no_bot_yet_is_told_how_to_get_one(tmp_path: Path) -> None
 async def test_a_bot_that_did_nothing_yet_has_a_page_of_empty_lists(tmp_path: Path) -> None:
     async with bot(tmp_path) as (http, _):
         page = await see(http, PAGE)
-        assert "已配置" in words(page)
+        assert "机器人没有运行" in words(page)
         assert len(page.css(".nothing")) == 5
         assert [meter.attributes["data-outlook"] for meter in page.css(".outlook")] == ["unused", "unused"]
 

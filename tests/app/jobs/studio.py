@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from app.database import migrate
 from app.jobs.artifacts import Artifacts
 from app.jobs.events import JobEvents, MemoryEvents
 from app.jobs.ledger import Ledger
@@ -16,6 +15,7 @@ from app.settings import Prices
 from knowledge.catalog import Catalog
 from knowledge.database import Database, sqlite_url
 from knowledge.models import DEFAULT_TENANT
+from tests.products import migrated
 
 
 @asynccontextmanager
@@ -28,9 +28,9 @@ async def small_studio(
     tenants: Sequence[str] = (DEFAULT_TENANT,),
     ledger: type[Ledger] = Ledger,
 ) -> AsyncIterator[JobService]:
+    migrated(data)
     database = Database(sqlite_url(data / "copilot.db"))
     try:
-        await migrate(database)
         for tenant in tenants:
             await Catalog(database).ensure_tenant(tenant, tenant)
         yield JobService(

@@ -1,7 +1,6 @@
 """Questions to a bot, and what people got for them."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from app.channels.replies import Reply
@@ -26,12 +25,15 @@ HURRIED = Tempo(
 LONG = 30.0  # seconds: what takes one may take longer on a busy machine
 _ENDED = ("done", "failed", "stored", "unclosed")
 
-log = logging.getLogger(__name__)
-
 
 async def ask(house: House, place: Conversation, text: str = QUESTION, who: str = "u1", **more: object) -> Push:
     """Somebody asks; → when it was sent."""
     return await house.gateway.push_bot(place, user(house.gateway, who), text, **more)  # type: ignore[arg-type]
+
+
+async def reconnected(house: House) -> None:
+    """When both sides have a connection."""
+    await house.gateway.wait_for(lambda: house.gateway.connections and house.stream.health.state == "connected", LONG)
 
 
 async def growing(house: House, push: Push, frames: int = 1) -> CardState:
@@ -46,9 +48,11 @@ async def growing(house: House, push: Push, frames: int = 1) -> CardState:
 async def ended(house: House, push: Push) -> Reply:
     """What was shown for a message, when that will not change any more."""
     async with asyncio.timeout(LONG):
-        while (reply := await house.services.replies.find(_id(house.gateway, push))) is None or not _over(reply):
-            await asyncio.sleep(0.02)
-    return reply
+        while True:
+            reply = await house.services.replies.find(_id(house.gateway, push))
+            if reply is not None and reply.state in _ENDED:
+                return reply
+            await asyncio.sleep(0.05)
 
 
 async def all_ended(house: House, pushes: Sequence[Push]) -> list[Reply]:
@@ -77,7 +81,3 @@ def grew(card: CardState) -> bool:
 
 def _id(gateway: Gateway, push: Push) -> str:
     return reply_id(gateway.client_id, push.msg_id)
-
-
-def _over(reply: Reply) -> bool:
-    return reply.state in _ENDED
