@@ -2,7 +2,9 @@
 
 import typer
 
+from app.cli.main import one_sentence
 from bots.cli import bot
 
 if __name__ == "__main__":
-    typer.run(bot)
+    with one_sentence():
+        typer.run(bot)

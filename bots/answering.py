@@ -113,6 +113,8 @@ class Answering:
             await self._messenger.open_card(shown.target, card)
         except CopilotError as error:
             log.warning("no card id=%s code=%s", shown.card_id, error.error_code)
+            if error.error_code == "delivery_unknown":  # it may be there: then it must be ended too
+                return shown
             await self._replies.fall(shown.reply.id, "markdown", "card_refused")
             return replace(shown, reply=replace(shown.reply, rung="markdown", reason="card_refused"))
         return shown
@@ -167,7 +169,7 @@ class Answering:
             await self._messenger.say(shown.target, with_all, title=say("title.answer", shown.language), mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("answer kept for the next message id=%s code=%s", reply.id, error.error_code)
-            state = state if error.error_code == "delivery_unknown" else "stored"
+            state = "stored"  # also when it may have arrived: twice with a word about it is better than never
         await self._replies.close(reply.id, state, calls=calls + 1)
 
     async def _follow(self, turn: Turn, shown: Shown) -> Draft:

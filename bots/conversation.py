@@ -87,6 +87,7 @@ class Reception:
     async def _written(self, message: Incoming, visit: "_Visit") -> None:
         old = await self._replies.find(visit.id)
         if old is not None and old.state != "open":
+            await self._replies.give_up_sending(old)
             return  # it was answered, or being answered in a way that cannot be repeated
         if message.quota_spent:
             await self._note(visit, say("quota_spent", visit.language))
@@ -140,6 +141,7 @@ class Reception:
         """Another answer to a question, in a card of its own."""
         old = await self._replies.find(visit.id)
         if old is not None and old.state != "open":
+            await self._replies.give_up_sending(old)
             return
         person = await self._people.who(again.sender, again.target)
         visit = replace(visit, person=person)
@@ -225,7 +227,7 @@ class Reception:
             await self._messenger.say(visit.target, text, mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("note not said id=%s code=%s", visit.id, error.error_code)
-            state = "done" if error.error_code == "delivery_unknown" else "stored"
+            state = "stored"
         await self._replies.close(visit.id, state)
 
 
@@ -251,5 +253,4 @@ def _done(turn: AnsweredTurn) -> Done:
         turn.answer,
         turn.citations,
         refused=turn.refused,
-        finish="stopped" if turn.status == "stopped" else "stop",
     )

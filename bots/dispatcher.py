@@ -57,7 +57,7 @@ class Dispatcher:
         """A handler that is cancelled lets go, and the message waits for another process."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                beating = tasks.create_task(self._beat(conversation))
+                beating = tasks.create_task(self._beat(conversation, waiting.message_id))
                 await self._handle(waiting)
                 beating.cancel()
         except BaseExceptionGroup as group:
@@ -70,12 +70,12 @@ class Dispatcher:
             raise
         await self._inbox.done(conversation, self._owner, waiting.message_id)
 
-    async def _beat(self, conversation: str) -> None:
+    async def _beat(self, conversation: str, message_id: str) -> None:
         """Raises _Overtaken when another process has the conversation."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             with left_to_the_next_round("heartbeat"):
-                if not await self._inbox.beat(conversation, self._owner):
+                if not await self._inbox.beat(conversation, self._owner, message_id):
                     raise _Overtaken
 
 

@@ -1,6 +1,7 @@
 """The bot's process: from its first connection to a clean end."""
 
 import asyncio
+import hashlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Generator
@@ -17,7 +18,7 @@ from bots.dingtalk.stream import Stream
 from bots.dispatcher import left_to_the_next_round
 from bots.people import CHANNEL
 from bots.wiring import CARD_ROUTE, Tempo, Wire, running_bot
-from knowledge.errors import InvalidInput
+from knowledge.errors import InvalidInput, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +77,15 @@ def stream_of(bot: Bot, wire: Wire) -> Stream:
 
 
 async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:
-    """HTTP callbacks; their route is registered with DingTalk first. Raises InvalidInput ``setting_missing``."""
+    """HTTP callbacks, and clicks sent to them. Raises InvalidInput ``setting_missing``."""
     from bots.dingtalk.callbacks import CLICKS, callback_app
 
     if not settings.dingtalk_callback_url:
         raise InvalidInput("Set COPILOT_DINGTALK_CALLBACK_URL to where DingTalk reaches us.", code="setting_missing")
     secret = wire.credentials.client_secret
+    card_secret = hashlib.sha256(f"cards:{secret}".encode()).hexdigest()
     url = settings.dingtalk_callback_url.rstrip("/") + CLICKS
-    await wire.client.register_card_route(CARD_ROUTE, url, secret=secret)
-    app = callback_app(bot.on_message, bot.on_action, robot=bot.robot, client_secret=secret, card_secret=secret)
+    app = callback_app(bot.on_message, bot.on_action, robot=bot.robot, client_secret=secret, card_secret=card_secret)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -93,11 +94,32 @@ async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    await _Server(config).serve()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_Server(config).run_until_cancelled())
+        await _register(wire, url, card_secret)
+
+
+async def _register(wire: Wire, url: str, secret: str) -> None:
+    """Have clicks sent to us; tried again until DingTalk answers."""
+    pause = 1.0
+    while True:
+        try:
+            return await wire.client.register_card_route(CARD_ROUTE, url, secret=secret)
+        except Unavailable as down:
+            log.warning("clicks are not sent to us yet code=%s", down.error_code)
+        await asyncio.sleep(pause)
+        pause = min(60.0, pause * 2)
 
 
 class _Server(uvicorn.Server):
     """Leaves signals to the process that it is a part of."""
+
+    async def run_until_cancelled(self) -> None:
+        try:
+            await self.serve()
+        except asyncio.CancelledError:
+            await self.shutdown()
+            raise
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from app.channels.replies import Replies, Reply
 from app.chat.events import Failed
 from bots.answering import Answering, Shown
+from bots.dingtalk.inbox import Inbox
 from bots.dispatcher import left_to_the_next_round
 from bots.messages import Target
 from bots.people import CHANNEL
@@ -23,9 +24,16 @@ class Recovery:
     """Closes them with an honest note, so that no card stays half-way for ever."""
 
     def __init__(
-        self, replies: Replies, answering: Answering, messenger: Messenger, *, forgotten: timedelta = FORGOTTEN
+        self,
+        replies: Replies,
+        inbox: Inbox,
+        answering: Answering,
+        messenger: Messenger,
+        *,
+        forgotten: timedelta = FORGOTTEN,
     ) -> None:
         self._replies = replies
+        self._inbox = inbox
         self._messenger = messenger
         self._answering = answering
         self._forgotten = forgotten
@@ -38,12 +46,14 @@ class Recovery:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def sweep(self) -> int:
-        """→ how many were closed."""
+        """→ how many were closed. What is answered now, here or in another process, is in the inbox still."""
+        busy = await self._inbox.busy()
         found = [
             reply
             for reply in await self._replies.still_open(CHANNEL, older_than=self._forgotten)
-            if reply.kind == "answer" and not self._answering.writes(reply.id)
+            if reply.kind == "answer" and reply.target.get("conversation") not in busy
         ]
+        found = [reply for reply in found if not self._answering.writes(reply.id)]
         for reply in found:
             await self._close(reply)
         for reply in await self._replies.unclosed(CHANNEL):

@@ -53,7 +53,8 @@ def _with_everything(settings: Settings, port: int, *, samples: bool, verbose: b
 
     free = settings.port if port_is_free(HOST, settings.port) else 0
     local = settings.model_copy(update={"host": HOST, "port": free})
-    mine = sandbox_settings(local, public_url="")
+    quiet = {} if verbose else {"log_level": "WARNING"}  # else the address is gone from the screen at once
+    mine = sandbox_settings(local.model_copy(update=quiet), public_url="")
 
     def children(_: Settings, services: Services, api_port: int) -> Sequence[ChildSpec]:
         told = mine.model_copy(update={"public_url": settings.public_url or api_url(HOST, api_port)})

@@ -189,7 +189,7 @@ def _bot(settings: Settings, wire: Wire, tasks: asyncio.TaskGroup) -> Bot:
         actions=actions,
         deliveries=_deliveries(settings, services, wire, messenger, owner),
         handing_over=handing_over,
-        recovery=Recovery(services.replies, answering, messenger),
+        recovery=Recovery(services.replies, wire.inbox, answering, messenger),
         events=services.jobs.events,
         messenger=messenger,
         followers=followers,

@@ -2,8 +2,8 @@
 
 ``open`` may still change; ``sending`` is a message under way, which is not sent again when its process dies, because it
 may have arrived; ``unclosed`` was said in a message because its card could not be ended, which is tried again;
-``done`` and ``failed`` will not change; ``stored`` could not be shown and waits for the next message
-in its place.
+``done`` and ``failed`` will not change; ``stored`` was surely or maybe not shown and waits for the next message in its
+place.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, case, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.channels.tables import channel_replies
@@ -20,6 +20,12 @@ from knowledge.errors import NotFound
 
 State: TypeAlias = Literal["open", "sending", "unclosed", "done", "failed", "stored"]
 Rung: TypeAlias = Literal["stream", "coarse", "final", "markdown", "stored"]
+
+_ON_CARD = (
+    (channel_replies.c.kind == "answer")
+    & channel_replies.c.card_id.is_not(None)
+    & (channel_replies.c.rung != "markdown")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +105,27 @@ class Replies:
         values |= {name: value for name, value in (("text", text), ("calls", calls)) if value is not None}
         return await self._move(reply_id, ("open", "sending"), values)
 
+    async def give_up_sending(self, reply: Reply) -> None:
+        """Whoever was sending it is gone. It may have arrived, so it stays at that; a card that it had is to be ended."""
+        if reply.state == "sending":
+            on_card = reply.card_id is not None and reply.rung != "markdown"
+            await self.close(reply.id, "unclosed" if on_card else "done")
+
     async def unclosed(self, channel: str) -> list[Reply]:
-        """Those whose card still looks as if something came."""
-        return await self._some(channel_replies.c.channel == channel, channel_replies.c.state == "unclosed")
+        """Those whose card still looks as if something came; some of them wait to be shown otherwise."""
+        state = channel_replies.c.state
+        kept = (state == "stored") & _ON_CARD
+        return await self._some(channel_replies.c.channel == channel, (state == "unclosed") | kept)
 
     async def card_closed(self, reply_id: str) -> bool:
-        """An unclosed one's card was ended, or cannot be."""
-        return await self._move(reply_id, ("unclosed",), {"state": "done"})
+        """An unclosed one's card was ended, or cannot be: it is a message from now on."""
+        state = case((channel_replies.c.state == "unclosed", "done"), else_=channel_replies.c.state)
+        return await self._move(reply_id, ("unclosed", "stored"), {"rung": "markdown", "state": state})
 
     async def taken(self, reply_id: str) -> bool:
         """A stored answer is about to be shown; → whether it is this call's to show."""
-        return await self._move(reply_id, ("stored",), {"state": "done", "closed_at": now()})
+        state = case((_ON_CARD, "unclosed"), else_="done")
+        return await self._move(reply_id, ("stored",), {"state": state, "closed_at": now()})
 
     async def by_card(self, card_id: str) -> Reply | None:
         """The newest that is shown on a card."""
@@ -135,7 +151,7 @@ class Replies:
 
     async def stored_again(self, reply_id: str) -> None:
         """It could not be shown this time either."""
-        await self._move(reply_id, ("done",), {"state": "stored"})
+        await self._move(reply_id, ("done", "unclosed"), {"state": "stored"})
 
     async def recent(self, tenant: str, limit: int = 20) -> list[Reply]:
         """Newest first."""

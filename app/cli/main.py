@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -28,15 +29,22 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry of the console script; an expected error is one sentence on stderr and exit code 1."""
+    """Entry of the console script."""
     from app.cli import ask, demo, ingest, jobs, keys, service, users  # commands register themselves
 
     for module in (service, ingest, ask, jobs, demo, keys, users):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)
-    try:
+    with one_sentence():
         app()
+
+
+@contextmanager
+def one_sentence() -> Generator[None]:
+    """An expected error is one sentence on stderr and exit code 1."""
+    try:
+        yield
     except CopilotError as error:
         typer.secho(f"{error.message} [{error.error_code}]", fg="red", err=True)
         sys.exit(1)

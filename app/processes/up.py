@@ -244,9 +244,9 @@ class _Up:
         self.screen.show(columns([(f"  {self._word(code)}", place) for code, place in places.items()]))
         if self.settings.keys_required:
             self.screen.say("keys_needed")
-        if self.settings.dingtalk_app:
+        if any(child.spec.name == "bot" for child in supervisor.children):
             self.screen.say("bot_runs")
-        elif self.settings.dingtalk_client_id:
+        elif self.settings.dingtalk_client_id and not self.settings.dingtalk_app:
             self.screen.say("bot_half")
         self.screen.say("how_to_stop")
 

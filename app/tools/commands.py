@@ -64,7 +64,7 @@ class Commands:
         return Command(name, match[1], tuple(match[2].split()))
 
     def wished(self, text: str) -> Command | None:
-        """What somebody asks for in plain words who sent a picture: “做一张白底图” is ``/图 白底``; None when unclear."""
+        """What somebody who sent a picture wants, in plain words: “做一张白底图” is ``/图 白底``; None when unclear."""
         said = text.lower()
         kind = next((word for word in sorted(_KINDS, key=len, reverse=True) if word in said), None)
         if kind is None:

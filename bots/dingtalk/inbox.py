@@ -58,8 +58,11 @@ class Inbox(Protocol):
         The same message again until it is done.
         """
 
-    async def beat(self, conversation: str, owner: str) -> bool:
-        """Keep the lease; False: it is lost, and somebody else may be at it."""
+    async def beat(self, conversation: str, owner: str, message_id: str) -> bool:
+        """Keep the lease while a message is worked on; False: somebody else is at it, or has been.
+
+        A store that has forgotten the message has no one else to give it to.
+        """
 
     async def done(self, conversation: str, owner: str, message_id: str) -> bool:
         """Drop the message that was taken. The lease is kept as long as others wait in the conversation.
@@ -72,6 +75,9 @@ class Inbox(Protocol):
 
     async def unattended(self) -> list[str]:
         """Conversations with messages that nobody is at, longest waiting first."""
+
+    async def busy(self) -> set[str]:
+        """Conversations with messages that are not done, whether somebody is at them or not."""
 
     async def woken(self, seconds: float = POLL_SECONDS) -> None:
         """Wait until this process accepts a message, but no longer than so many seconds: others accept them too."""
@@ -130,8 +136,9 @@ class MemoryInbox:
         message_id, payload = queue[0]
         return Waiting(self._robot, message_id, conversation, payload, head.attempt)
 
-    async def beat(self, conversation: str, owner: str) -> bool:
-        if not self._is_at(conversation, owner):
+    async def beat(self, conversation: str, owner: str, message_id: str) -> bool:
+        nobodys = self._holder(conversation) is None and not self._head_owner(conversation)
+        if not (self._is_at(conversation, owner) or (nobodys and message_id not in self._done)):
             return False
         self._hold(conversation, owner)
         return True
@@ -161,6 +168,9 @@ class MemoryInbox:
     async def unattended(self) -> list[str]:
         return [conversation for conversation in self._queues if self._holder(conversation) is None]
 
+    async def busy(self) -> set[str]:
+        return set(self._queues)
+
     async def woken(self, seconds: float = POLL_SECONDS) -> None:
         await _woken(self._accepted, seconds)
 
@@ -180,9 +190,11 @@ class MemoryInbox:
 
     def _is_at(self, conversation: str, owner: str) -> bool:
         """It has the lease; or it had it last, and nobody took it since."""
-        holder = self._holder(conversation)
+        return (self._holder(conversation) or self._head_owner(conversation)) == owner
+
+    def _head_owner(self, conversation: str) -> str | None:
         head = self._heads.get(conversation)
-        return holder == owner or (holder is None and head is not None and head.owner == owner)
+        return None if head is None else head.owner
 
     def _hold(self, conversation: str, owner: str) -> None:
         self._leases[conversation] = (owner, self._clock() + self._lease_seconds)
@@ -228,8 +240,9 @@ class RedisInbox:
         message_id, payload, attempt = found
         return Waiting(self._robot, message_id.decode(), conversation, payload, attempt)
 
-    async def beat(self, conversation: str, owner: str) -> bool:
-        return bool(await self._scripts.run(lua.BEAT, keys=self._keys(conversation), args=[owner, self._lease_ms]))
+    async def beat(self, conversation: str, owner: str, message_id: str) -> bool:
+        keys = [*self._keys(conversation), self._seen(message_id)]
+        return bool(await self._scripts.run(lua.BEAT, keys=keys, args=[owner, self._lease_ms]))
 
     async def done(self, conversation: str, owner: str, message_id: str) -> bool:
         keys = [*self._keys(conversation), self._seen(message_id)]
@@ -242,6 +255,10 @@ class RedisInbox:
     async def unattended(self) -> list[str]:
         found = await self._scripts.run(lua.UNATTENDED, keys=[self._waiting], args=[self._lease("")])
         return [conversation.decode() for conversation in found]
+
+    async def busy(self) -> set[str]:
+        found = await self._scripts.run(lua.BUSY, keys=[self._waiting])
+        return {conversation.decode() for conversation in found}
 
     async def woken(self, seconds: float = POLL_SECONDS) -> None:
         await _woken(self._accepted, seconds)

@@ -41,14 +41,14 @@ local message, payload = cmsgpack.unpack(first)
 return {message, payload, tonumber(redis.call('HGET', KEYS[3], 'attempt'))}
 """
 
-BEAT = (
-    _IS_AT
-    + """
-if not is_at then return 0 end
+# And KEYS: seen. Where nobody holds or held the message, and it is not done, Redis has forgotten all about it.
+BEAT = """
+local who = redis.call('GET', KEYS[2]) or redis.call('HGET', KEYS[3], 'owner')
+if who and who ~= ARGV[1] then return 0 end
+if not who and redis.call('GET', KEYS[5]) == 'done' then return 0 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-)
 
 # And KEYS: seen. ARGV: message id, seconds to remember
 DONE = (
@@ -76,6 +76,9 @@ redis.call('DEL', KEYS[2])
 if redis.call('HDEL', KEYS[3], 'owner') == 1 then redis.call('HINCRBY', KEYS[3], 'attempt', -1) end
 return 1
 """
+
+# Its only key is that of the conversations with messages.
+BUSY = "return redis.call('ZRANGE', KEYS[1], 0, -1)"
 
 # KEYS: waiting. ARGV: how the names of leases begin
 UNATTENDED = """

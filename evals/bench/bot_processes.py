@@ -39,13 +39,13 @@ DOCUMENT = """# 退换货规则
 
 仓库收到退件并质检通过后 3 个工作日内原路退款。
 """
-_NUMBER = re.compile(r"#\d+")
+_NUMBER = re.compile(r"No\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """``settings`` are those of the bot. The model types ``answer`` in so many ``pieces``, ``pause`` seconds between
-    two; the number of a question (``#12``) comes first in its answer. ``call_s``: how long DingTalk is waited for."""
+    two; the number of a question (``No.12``) comes first in its answer. ``call_s``: how long DingTalk is waited for."""
 
     settings: Mapping[str, Any]
     redis_url: str

@@ -18,7 +18,7 @@ from app.wiring import Services, Twins
 from bots.bot import Bot
 from bots.dingtalk.cards import ANSWER, JOB
 from bots.dingtalk.stream import Stream
-from bots.process import stream_of
+from bots.process import listener, stream_of
 from bots.sandbox.cards import CardState
 from bots.sandbox.gateway import Gateway
 from bots.sandbox.people import CORP, User
@@ -144,9 +144,13 @@ async def bot_of(
     starting = running_bot(settings, redis_url=redis_url, twins=twins, tempo=tempo)
     async with starting as (bot, wire), asyncio.TaskGroup() as tasks:
         stream = stream_of(bot, wire)
-        running = tasks.create_task(bot.run(stream.run, stop))
+        by_http = settings.dingtalk_mode == "http"
+        running = tasks.create_task(bot.run(listener(settings, bot, wire) if by_http else stream.run, stop))
         try:
-            await gateway.connected()
+            if by_http:
+                await gateway.wait_for(lambda: gateway.callbacks.registered)
+            else:
+                await gateway.connected()
             yield House(bot, wire, wire.services, gateway, stream)
         finally:
             stop.set()

@@ -137,9 +137,11 @@ async def test_conversations_do_not_wait_for_each_other(inboxes: Inboxes) -> Non
         await inbox.accept(f"in-{conversation}", conversation, b"")
     assert await inbox.unattended() == ["c1", "c2", "c3"]
     assert await inbox.take("c1", "a")
+    assert await inbox.busy() == {"c1", "c2", "c3"}
     assert (await inbox.take("c2", "b")).message_id == "in-c2"
     assert await inbox.unattended() == ["c3"]
     assert await inbox.done("c2", "b", "in-c2")
+    assert await inbox.busy() == {"c1", "c3"}
     assert await inbox.take("c1", "b") is None
 
 
@@ -162,7 +164,7 @@ async def test_a_message_that_its_consumer_died_of_goes_to_another_and_counts(in
     for attempt in range(1, 4):
         assert await taken(inbox, f"process-{attempt}") == waiting("m1", attempt=attempt)
     assert not await inbox.done(CONVERSATION, "process-1", "m1")
-    assert not await inbox.beat(CONVERSATION, "process-1")
+    assert not await inbox.beat(CONVERSATION, "process-1", "m1")
     deadline = time.monotonic() + SECONDS
     while await inbox.unattended() != [CONVERSATION]:
         assert time.monotonic() < deadline
@@ -178,12 +180,12 @@ async def test_a_lease_that_beats_is_kept_for_longer_than_it_lasts(inboxes: Inbo
     assert await inbox.take(CONVERSATION, "a")
     began = time.monotonic()
     while time.monotonic() - began < 3:
-        assert await inbox.beat(CONVERSATION, "a")
+        assert await inbox.beat(CONVERSATION, "a", "m1")
         assert await inbox.take(CONVERSATION, "b") is None
         assert await inbox.unattended() == []
         await asyncio.sleep(0.05)
     assert await inbox.done(CONVERSATION, "a", "m1")
-    assert not await inbox.beat(CONVERSATION, "a")
+    assert not await inbox.beat(CONVERSATION, "a", "m1")
 
 
 async def test_who_slept_through_its_lease_goes_on_if_nobody_came_meanwhile(inboxes: Inboxes) -> None:
@@ -193,10 +195,10 @@ async def test_who_slept_through_its_lease_goes_on_if_nobody_came_meanwhile(inbo
     for message_id in ("m1", "m2"):
         assert await inbox.take(CONVERSATION, "a") == waiting(message_id)
         await asyncio.sleep(0.2)
-        assert await inbox.beat(CONVERSATION, "a")
+        assert await inbox.beat(CONVERSATION, "a", message_id)
         await asyncio.sleep(0.2)
         assert await inbox.done(CONVERSATION, "a", message_id)
-    assert not await inbox.beat(CONVERSATION, "a")
+    assert not await inbox.beat(CONVERSATION, "a", "m1")
     assert await inbox.unattended() == []
 
 
@@ -266,11 +268,28 @@ async def test_a_redis_that_is_killed_and_started_again_has_lost_no_message(serv
     server.start()
     assert not await inbox.accept("m0", CONVERSATION, b"")
     assert await inbox.accept("m5", CONVERSATION, b"")
-    assert await inbox.beat(CONVERSATION, "a")
+    assert await inbox.beat(CONVERSATION, "a", "m1")
     for number in range(6):
         assert await inbox.take(CONVERSATION, "a") == waiting(f"m{number}")
         assert await inbox.done(CONVERSATION, "a", f"m{number}")
     assert await inbox.unattended() == []
+    await inbox.close()
+
+
+async def test_who_is_at_a_message_that_redis_forgot_goes_on_and_has_it_to_itself(server: RedisServer) -> None:
+    inbox = RedisInbox(server.url, ROBOT)
+    await inbox.accept("m1", CONVERSATION, b"")
+    assert await inbox.take(CONVERSATION, "a") == waiting("m1")
+    server.kill()
+    server.forget()
+    server.start()
+    assert await inbox.busy() == set()
+    assert await inbox.beat(CONVERSATION, "a", "m1")
+    assert await inbox.accept("m1", CONVERSATION, b"")  # it is delivered again
+    assert await inbox.take(CONVERSATION, "b") is None
+    assert await inbox.done(CONVERSATION, "a", "m1")
+    assert await inbox.busy() == set()
+    assert not await inbox.beat(CONVERSATION, "a", "m1")
     await inbox.close()
 
 

@@ -13,7 +13,7 @@ from app.processes.embedded import redis_spec, redis_url
 from app.processes.ports import any_free_port
 
 PASSWORD = "of-tests"
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 class RedisServer:

@@ -13,6 +13,7 @@ from bots.sandbox.people import Conversation
 from bots.sandbox.pushes import Push
 from bots.sandbox.wire import Json
 
+_ROBOT = "robot"
 _SYLLABLE_MS = 220  # so a recorded sentence has a length
 
 
@@ -47,43 +48,34 @@ class Speaker:
         self.quotes: dict[str, int] = {}
 
     async def say(self, speech: Speech) -> Push:
-        """Raises NotConnected, when the message is in the chat all the same; KeyError for who is not there."""
+        """Raises NotConnected, when the message is in the chat all the same; LookupError for what is not there."""
         place = self._gateway.people.conversations[speech.conversation]
         user = self._gateway.people.users[speech.user]
-        msg_id = f"msg{secrets.token_urlsafe(12)}=="
-        over: Json = {}
-        if speech.quote is not None:
-            self.quotes[msg_id] = speech.quote
-            over = {"text": self._replying(place, speech)}
         kind, content = _content(place, speech)
-        return await self._gateway.push_bot(
-            place, user, speech.text, msgtype=kind, content=content, msg_id=msg_id, **over
-        )
-
-    def _replying(self, place: Conversation, speech: Speech) -> Json:
-        """[D] What is replied to comes along; of a card nothing but its id."""
-        _, item = self._gateway.chat.timeline[speech.quote or 0]
-        lead = " " if place.kind == "group" else ""
-        return {"content": lead + speech.text, "isReplyMsg": True, "repliedMsg": _replied(item)}
+        msg_id = f"msg{secrets.token_urlsafe(12)}=="
+        if kind == "text" and speech.quote is not None:
+            _, item = self._gateway.chat.timeline[speech.quote]
+            self.quotes[msg_id] = speech.quote
+            content = {"isReplyMsg": True, "repliedMsg": _replied(item)}
+        return await self._gateway.push_bot(place, user, speech.text, msgtype=kind, content=content, msg_id=msg_id)
 
 
 def _replied(item: Message | CardState) -> Json:
+    """[D] What is replied to comes along; of a card nothing but its id."""
     if isinstance(item, CardState):
-        return {"msgId": item.id, "msgType": "interactiveCard", "senderId": "robot"}
-    body = dict(item.body) if item.way == "user" and item.body else {"text": item.text}
-    kind = item.kind if item.way == "user" and item.body else "text"
-    sender = item.user.sender_id if item.user else "robot"
+        return {"msgId": item.id, "msgType": "interactiveCard", "senderId": _ROBOT}
+    attached = item.way == "user" and item.kind != "text"
     return {
         "msgId": item.answers if item.way == "user" else item.id,
-        "msgType": kind,
-        "senderId": sender,
+        "msgType": item.kind if attached else "text",
+        "senderId": item.user.sender_id if item.user else _ROBOT,
         "createdAt": round(item.time * 1000),
-        "content": body,
+        "content": dict(item.body) if attached else {"text": item.text},
     }
 
 
 def _content(place: Conversation, speech: Speech) -> tuple[str, Mapping[str, Any] | None]:
-    """Type and content; a text's are made by the gateway. In a group a picture needs words, for the mention [D]."""
+    """Type and content; a text's own is made by the gateway. In a group a picture needs words, for the mention [D]."""
     if speech.file is not None:
         return "file", {"downloadCode": speech.file.code, "fileName": speech.file.name, "spaceId": "1", "fileId": "1"}
     if speech.spoken:

@@ -11,14 +11,15 @@ from bots.sandbox.people import Conversation
 from bots.sandbox.pushes import Push
 from bots.sandbox.wire import Json
 
+HUES = 5  # of the page's avatars
 _CARD_TEXT = 120  # characters of a card that a reply shows
 
 
 def people(gateway: Gateway, cast: Cast) -> list[Json]:
     roles = {one.id: one.role for one in cast.people}
     return [
-        {"id": user.staff_id, "name": user.name, "role": roles.get(user.staff_id, "viewer")}
-        for user in gateway.people.users.values()
+        {"id": user.staff_id, "name": user.name, "role": roles.get(user.staff_id, "viewer"), "hue": number % HUES}
+        for number, user in enumerate(gateway.people.users.values())
     ]
 
 

@@ -88,6 +88,19 @@ async def test_an_answer_that_could_not_be_shown_waits_in_its_place_and_is_taken
     assert [each.text for each in await replies.stored("corp/cid==")] == ["答案 2"]
 
 
+async def test_a_card_that_was_left_open_is_ended_whenever_its_answer_is_shown(replies: Replies) -> None:
+    for number, card_id in ((1, "card-1"), (2, "card-2"), (3, None)):
+        await replies.open(replace(reply(number), card_id=card_id))
+        await replies.close(reply(number).id, "stored", text="…")
+    assert await replies.taken(reply(1).id)
+    assert [each.card_id for each in await replies.unclosed("dingtalk")] == ["card-1", "card-2"]
+    assert await replies.card_closed(reply(1).id)
+    assert await replies.card_closed(reply(2).id)
+    assert await replies.unclosed("dingtalk") == []
+    states = [(await replies.get(reply(number).id)).state for number in (1, 2, 3)]
+    assert states == ["done", "stored", "stored"]
+
+
 async def test_the_last_replies_of_a_tenant_are_listed_newest_first(replies: Replies) -> None:
     for number in (1, 2, 3):
         await replies.open(reply(number))

@@ -1,15 +1,13 @@
-// Who somebody is, in one sign.
+// Who somebody is, in one sign or two.
 
 import { h } from "/widget/dom.js";
 import { icon } from "./icons.js";
 import { t } from "./words.js";
 
-const HUES = 5;
-
 /** Of a person; of the bot where there is none. */
 export function avatar(person, size = "") {
   if (!person) return h("span", { class: `avatar bot ${size}`, "aria-hidden": "true" }, icon("brand", size === "small" ? 14 : 20));
-  return h("span", { class: `avatar ${size}`, "data-hue": hue(person.id), "aria-hidden": "true" }, [...person.name].at(-1));
+  return h("span", { class: `avatar ${size}`, "data-hue": person.hue, "aria-hidden": "true" }, [...person.name].slice(size === "small" ? -1 : -2).join(""));
 }
 
 /** Of a conversation. */
@@ -20,11 +18,8 @@ export function crest(conversation, people) {
 
 export function roleTag(person) {
   if (!person) return h("span", { class: "tag bot" }, t("robot.tag"));
-  return person.role === "viewer" ? null : h("span", { class: `tag ${person.role}` }, t(`role.${person.role}`));
+  const says = t(`role.${person.role}`);
+  return person.role === "viewer" || says === person.name ? null : h("span", { class: `tag ${person.role}` }, says);
 }
 
 export const nameOf = (person) => person?.name ?? t("robot");
-
-function hue(id) {
-  return [...id].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % HUES;
-}

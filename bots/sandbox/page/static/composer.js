@@ -71,7 +71,8 @@ export class Composer {
 
   #speaker(person) {
     const chosen = person === this.#store.speaker;
-    const role = person.role === "viewer" ? null : h("span", { class: "speaker-role" }, t(`role.${person.role}`));
+    const says = t(`role.${person.role}`);
+    const role = person.role === "viewer" || says === person.name ? null : h("span", { class: "speaker-role" }, says);
     const attributes = { type: "button", class: "speaker", role: "radio", "aria-checked": String(chosen), "data-user": person.id, tabindex: chosen ? "0" : "-1" };
     const choose = () => {
       this.#store.speakAs(person.id);

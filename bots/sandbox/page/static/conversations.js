@@ -1,7 +1,7 @@
 // The list of conversations.
 
 import { h, section } from "/widget/dom.js";
-import { crest, nameOf } from "./avatar.js";
+import { crest } from "./avatar.js";
 import { clockTime, t, words } from "./words.js";
 
 export class Conversations {
@@ -35,8 +35,8 @@ export class Conversations {
   }
 
   #summary(item, { kind }) {
-    const who = kind === "group" ? `${nameOf(this.#store.people.get(item.user))}：` : "";
-    return who + summary(item);
+    const person = this.#store.people.get(item.user);
+    return (kind === "group" && person ? `${person.name}：` : "") + summary(item);
   }
 
   #list(rows) {

@@ -25,11 +25,12 @@ export class Figures {
   }
 
   #title;
+  #count = h("span", { class: "minute-count" });
 
   update() {
     const seen = this.#store.figures;
     if (!seen) return;
-    this.#title.textContent = t("sees");
+    this.#title.replaceChildren(t("sees"), this.#count);
     this.#drawMinute();
     section(this.#quotas, [words.lang, seen.calls, seen.calls_limit, seen.messages, seen.messages_limit], () => [
       quota("sees.calls", seen.calls, seen.calls_limit),
@@ -57,7 +58,7 @@ export class Figures {
       refused += throttled;
     });
     this.#minute.setAttribute("aria-label", t("sees.minute", { count: total, throttled: refused }));
-    this.#minute.title = this.#minute.getAttribute("aria-label");
+    this.#count.textContent = t("sees.minute.short", { count: total });
   }
 
   #rulesShown({ violations }) {
