@@ -7,6 +7,8 @@ GPU_STAMP := $(VENV)/.installed-gpu
 CACHE := $${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}
 # GPU=0 leaves torch and diffusers (1.4 GB) out of the tests, which then skip what needs them and say so.
 GPU ?= 1
+# Test files at a time.
+WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 
 # Without the packages of CUDA, which come with torch where there is one.
@@ -47,7 +49,7 @@ demo: install
 	$(BIN)/copilot demo
 
 test: install browser $(if $(filter 0,$(GPU)),,gpu)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: install
 	$(BIN)/ruff format --check .

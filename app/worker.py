@@ -71,7 +71,7 @@ class Worker:
     ) -> None:
         self._jobs = jobs
         self._queues = queues
-        self._broker = broker(redis_url, queues)
+        self._redis_url = redis_url
         self._runner = JobRunner(jobs, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
         self._sweep_more = sweep
         self._data = data
@@ -99,11 +99,13 @@ class Worker:
             await asyncio.gather(*(asyncio.to_thread(pool.stop, STOP_SECONDS * 1000) for pool in threads))
 
     def _threads(self, queue: str, loop: asyncio.AbstractEventLoop) -> dramatiq.Worker:
-        @dramatiq.actor(broker=self._broker, queue_name=queue, actor_name=actor_name(queue))
+        link = broker(self._redis_url, [queue])
+
+        @dramatiq.actor(broker=link, queue_name=queue, actor_name=actor_name(queue))
         def work(job_id: str) -> None:  # noqa: ARG001 (whose turn it is, the ledger decides)
             asyncio.run_coroutine_threadsafe(self._drain(queue), loop).result()
 
-        return dramatiq.Worker(self._broker, queues={queue}, worker_timeout=POLL_MS, worker_threads=SLOTS[queue])
+        return dramatiq.Worker(link, queues={queue}, worker_timeout=POLL_MS, worker_threads=SLOTS[queue])
 
     async def _drain(self, queue: str) -> None:
         if self._busy[queue] >= SLOTS[queue]:
