@@ -12,7 +12,7 @@ from app.jobs.models import Job
 from app.jobs.service import JobService
 from bots.dingtalk import cards
 from bots.envelope import Again, packed
-from bots.messages import CardAction, Sender, Target
+from bots.messages import CardAction, Target, language_in
 from bots.people import People, Person
 from bots.reviews import Verdict, review_from_chat
 from knowledge.errors import Conflict, CopilotError
@@ -96,8 +96,7 @@ class Actions:
                 await self._stop(reply.id)
                 return {"show_stop": "false"}
             case "regenerate" if reply.state != "open":
-                sender = Sender(person.name, action.organisation, target.account, external=target.account is None)
-                again = Again(turn_id, target, sender)
+                again = Again(turn_id, target, language)
                 await self._enqueue(again.id, target.conversation, packed(again))
                 return {"show_regenerate": "false"}
             case "ask_person" if reply.state != "open":
@@ -106,7 +105,8 @@ class Actions:
                     reply.tenant, turn, channel=reply.channel, asker=target.name or person.name, target=reply.target
                 )
                 self._on_handoff()
-                return cards.answer_handed_over(language, handoff.number)
+                group = await self._people.groups.operators(reply.tenant)
+                return cards.answer_handed_over(language, handoff.number, announced=group is not None)
         return {}
 
     async def _rate(self, reply: Reply, rating: str, reason: str | None) -> None:
@@ -150,7 +150,7 @@ class Actions:
 
 def _language(job: Job) -> Language:
     """That of whoever asked for it, as the message was written."""
-    return "en" if job.channel is not None and job.channel.target.get("language") == "en" else "zh"
+    return language_in(job.channel.target if job.channel is not None else {})
 
 
 def _reason(action: CardAction, job: Job, language: Language) -> str | None:

@@ -1,4 +1,7 @@
-"""The words of an answer: as a growing card shows them, and at its end."""
+"""The words of an answer: as a growing card shows them, and at its end.
+
+An end's ``finish`` may be ``interrupted`` here: it was stopped because the process ended.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,28 +20,26 @@ def growing(written: str) -> str:
     return next(iter(split_points(dialect(repaired(written)), CARD_POINTS)), "")
 
 
-def whole(end: Done | Failed, written: str, language: Language, *, interrupted: bool) -> str:
+def whole(end: Done | Failed, written: str, language: Language) -> str:
     """An answer at its end, without what a card shows beside it. ``written`` is all there is of one that failed."""
     if isinstance(end, Failed):
         return "\n\n".join(filter(None, (dialect(written), failure(end.code, end.message, language))))
-    parts = [dialect(end.answer), say("interrupted", language) if interrupted and end.finish == "stopped" else ""]
+    parts = [dialect(end.answer), say("interrupted", language) if end.finish == "interrupted" else ""]
     return "\n\n".join(filter(None, parts)) or say("stopped", language)
 
 
-def beside(end: Done | Failed, sources: Sequence[Passage], language: Language, *, interrupted: bool) -> str:
+def beside(end: Done | Failed, sources: Sequence[Passage], language: Language) -> str:
     """What a card shows beside the answer, for where there is no such place: sources, and what else is to be said."""
     parts = [cards.sources_markdown(_cited(end, sources), language), _notice(end, language)]
-    if isinstance(end, Done) and end.finish == "stopped" and end.answer and not interrupted:
+    if isinstance(end, Done) and end.finish == "stopped" and end.answer:
         parts.append(say("stopped", language))
     return "\n\n".join(filter(None, parts))
 
 
-def closing(
-    end: Done | Failed, sources: Sequence[Passage], language: Language, *, interrupted: bool
-) -> Mapping[str, str]:
+def closing(end: Done | Failed, sources: Sequence[Passage], language: Language) -> Mapping[str, str]:
     """The values of a card beside its text."""
     state: cards.AnswerState = "done"
-    if isinstance(end, Failed) or interrupted:
+    if isinstance(end, Failed) or end.finish == "interrupted":
         state = "failed"
     elif end.finish == "stopped":
         state = "stopped"

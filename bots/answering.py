@@ -14,7 +14,7 @@ from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 from app.channels.replies import Replies, Reply
-from app.chat.events import Done, Event, Failed, Job, Sources, Stage, Token
+from app.chat.events import Done, Event, Failed, Job, Sources, Token
 from app.chat.running import RunningTurns
 from app.chat.turns import Turn
 from bots import answer_text
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 class Draft:
     """What is known of an answer so far."""
 
-    stage: str = "retrieving"
     text: list[str] = field(default_factory=list)
     sources: tuple[Passage, ...] = ()
     calls: int = 0
@@ -53,8 +52,6 @@ class Draft:
 
     def take(self, event: Event) -> None:
         match event:
-            case Stage(stage):
-                self.stage = stage
             case Sources(passages):
                 self.sources = passages
             case Token(text):
@@ -130,7 +127,10 @@ class Answering:
         finally:
             del self._running[shown.reply.id]
         assert draft.end is not None  # noqa: S101 (a stream ends in done or failed)
-        await self.finish(shown, draft.end, draft.sources, written=draft.written, calls=draft.calls)
+        end = draft.end
+        if self.interrupted and isinstance(end, Done) and end.finish == "stopped":
+            end = replace(end, finish="interrupted")
+        await self.finish(shown, end, draft.sources, written=draft.written, calls=draft.calls)
 
     def stop(self, reply_id: str) -> bool:
         """Stop writing an answer of this process; → whether it was one."""
@@ -156,8 +156,8 @@ class Answering:
 
         ``written`` is what there is of one that failed; ``calls`` were made for it so far.
         """
-        text = answer_text.whole(end, written, shown.language, interrupted=self.interrupted)
-        below = answer_text.beside(end, sources, shown.language, interrupted=self.interrupted)
+        text = answer_text.whole(end, written, shown.language)
+        below = answer_text.beside(end, sources, shown.language)
         reply, with_all = shown.reply, "\n\n".join(filter(None, (text, below)))
         if shown.card_id is not None and await self._close_card(shown, end, sources, text if shown.grows else with_all):
             await self._replies.close(reply.id, calls=calls + (3 if shown.grows else 2))
@@ -214,14 +214,15 @@ class Answering:
         card_id = shown.card_id or ""
         link = self._link(end.turn_id)
         body, *rest = [shortened(text, CARD_POINTS, link, shown.language)] if link else split_points(text, CARD_POINTS)
-        guid = str(uuid5(NAMESPACE_URL, f"{card_id}/end"))
         try:  # the messenger tries again by itself
-            await self._messenger.frame(card_id, body, final=True, failed=isinstance(end, Failed), guid=guid)
+            await self._messenger.frame(
+                card_id, body, final=True, failed=isinstance(end, Failed), guid=end_guid(card_id)
+            )
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("card not closed card=%s code=%s", card_id, error.error_code)
             return False
         if shown.grows:  # else its buttons are there from the beginning, which saves a call
-            values = answer_text.closing(end, sources, shown.language, interrupted=self.interrupted)
+            values = answer_text.closing(end, sources, shown.language)
             await self._unless_lost(self._messenger.update_card(card_id, values, final=True))
         for part in rest:
             await self._unless_lost(self._messenger.say(shown.target, part))
@@ -233,6 +234,11 @@ class Answering:
             await call
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("answer without a part of it code=%s", error.error_code)
+
+
+def end_guid(card_id: str) -> str:
+    """Of the frame that ends a card: whatever it says and whoever sends it, only the first has an effect."""
+    return str(uuid5(NAMESPACE_URL, f"{card_id}/end"))
 
 
 async def _unless(event: asyncio.Event, wait: timedelta) -> None:

@@ -33,7 +33,7 @@ _NAMES = {
 }
 _SPLIT = re.compile(r"[\s,，、;；]+")
 _NUMBER = re.compile(r"^[#＃]?\s*(\d{1,9})\s*[:：.。]?\s*(.*)$", re.DOTALL)
-_MARK = re.compile(r"[#＃](\d{1,9})")
+_MARK = re.compile(r"(?:转人工|For a person)\W{0,4}[#＃](\d{1,9})")  # so announcements begin; others may name numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ class Commands:
 
     async def _bind(self, request: Request, said: Said) -> str:
         _require(said.person, Role.OPERATOR)
-        names = [name for name in _SPLIT.split(request.rest) if name]
         there = [kb.name for kb in await self._catalog.named(said.person.tenant, None)]
+        names = [request.rest] if request.rest in there else [name for name in _SPLIT.split(request.rest) if name]
         if said.message.target.kind != "group":
             return say("bind.groups_only", said.language)
         if not names:
@@ -194,6 +194,9 @@ class Commands:
 
 
 def _require(person: Person, role: Role) -> None:
-    """Raises Forbidden ``role_missing``."""
-    if not person.may(role):
-        raise Forbidden("Only operators may do this.", code="role_missing")
+    """Raises Forbidden ``role_missing`` or ``admin_missing``."""
+    if person.may(role):
+        return
+    if role is Role.ADMIN:
+        raise Forbidden("Only administrators may do this.", code="admin_missing")
+    raise Forbidden("Only operators may do this.", code="role_missing")

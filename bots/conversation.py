@@ -4,12 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from app.channels.replies import Replies, Reply
 from app.chat.events import Done, passage_of
 from app.chat.history import AnsweredTurn, Conversations
-from app.chat.service import ChatService
+from app.chat.service import MAX_ATTACHMENTS, MAX_QUESTION, ChatService
 from app.chat.turns import Ask, Turn
 from app.identity.users import Role
 from app.jobs.artifacts import Artifacts
@@ -17,6 +19,7 @@ from app.jobs.ports import NewArtifact
 from bots.answering import Answering, Shown
 from bots.commands import Commands, Request, Said
 from bots.dingtalk.inbox import Waiting
+from bots.dispatcher import left_to_the_next_round
 from bots.envelope import Again, Written, reply_id, unpacked
 from bots.files import OfferedFiles, place_of
 from bots.messages import Incoming, Target
@@ -33,6 +36,7 @@ TOPIC = timedelta(hours=2)  # of silence, after which a message begins a new con
 MOST_TRIES = 3  # of a message that ends the process each time
 MAX_PICTURE = 50 << 20
 MAX_QUOTE = 600
+_SLASHES = ("/", "／")
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +71,13 @@ class Reception:
 
     async def receive(self, waiting: Waiting) -> None:
         """One message from the inbox to its end. What goes wrong is said to who wrote."""
-        envelope = unpacked(waiting.payload)
-        message = envelope.message if isinstance(envelope, Written) else None
-        language: Language = language_of(message.text) if message is not None and message.text.strip() else "zh"
+        try:
+            envelope = unpacked(waiting.payload)
+        except ValidationError:  # of another version; what is wrong with it would show what was written
+            log.error("message unreadable id=%s", waiting.message_id)  # noqa: TRY400
+            return
         target = envelope.message.target if isinstance(envelope, Written) else envelope.target
+        language = _language(envelope)
         visit = _Visit(reply_id(waiting.robot, waiting.message_id), target, language, waiting.attempt)
         try:
             if isinstance(envelope, Again):
@@ -101,10 +108,12 @@ class Reception:
         request = self._commands.parse(message) or await self._commands.quoted_reply(message, person)
         if message.unreadable:
             await self._note(visit, say(f"unreadable.{message.unreadable}", visit.language, default="unreadable"))
+        elif request is not None:
+            if request.name == "ingest" and message.files:  # said of a file that was quoted
+                await self._file(message, visit, person)
+            await self._command(request, message, visit, person)
         elif message.files:
             await self._note(visit, await self._file(message, visit, person))
-        elif request is not None:
-            await self._command(request, message, visit, person)
         else:
             await self._ask(message, visit, person, old)
 
@@ -119,36 +128,48 @@ class Reception:
 
     async def _ask(self, message: Incoming, visit: "_Visit", person: Person, old: Reply | None) -> None:
         question = message.text.strip() or say("picture_only" if message.pictures else "nothing_said", visit.language)
-        if message.quoted:
-            question = f"{question}\n\n> {message.quoted.strip()[:MAX_QUOTE]}"
-        ask = Ask(
-            person.tenant,
-            question,
-            await self._people.scope(person, message.target, title=message.title),
-            await self._topic(person, visit),
-            channel=CHANNEL,
-            attachments=await self._pictures(person, message.pictures),
-            requester=person.label,
-            may_work=not person.external,
-            reply_to={**message.target.json(), "language": visit.language},
-            once=visit.id,
-        )
+        room = min(MAX_QUOTE, MAX_QUESTION - len(question) - len("\n\n> "))
+        if message.quoted and room > 0 and not question.startswith(_SLASHES):  # a command would take it for its words
+            question = f"{question}\n\n> {message.quoted.strip()[:room]}"
+        ask = await self._asking(person, visit, question, (), message.title)
+        topic, pictures = await self._topic(person, visit), await self._pictures(person, message.pictures)
         if old is not None and old.turn_id is not None and await self._repeated(old, visit):
             return
-        await self._answer(await self._chat.prepare(ask), visit)
+        await self._answer(await self._chat.prepare(replace(ask, conversation_id=topic, attachments=pictures)), visit)
+
+    async def _asking(
+        self, person: Person, visit: "_Visit", question: str, attachments: tuple[str, ...], title: str
+    ) -> Ask:
+        """What is asked in a place, by what may be used there. Raises Forbidden ``group_not_bound``."""
+        return Ask(
+            person.tenant,
+            question,
+            await self._people.scope(person, visit.target, title=title),
+            channel=CHANNEL,
+            attachments=attachments,
+            requester=person.label,
+            may_work=not person.external,
+            reply_to=visit.where,
+            once=visit.id,
+        )
 
     async def _again(self, again: Again, visit: "_Visit") -> None:
-        """Another answer to a question, in a card of its own."""
+        """Another answer to a question, in a card of its own: for who asked it, by what may be used there today."""
         old = await self._replies.find(visit.id)
         if old is not None and old.state != "open":
             await self._replies.give_up_sending(old)
             return
-        person = await self._people.who(again.sender, again.target)
+        person = await self._people.asked(again.target)
         visit = replace(visit, person=person)
-        turn = await self._chat.again(
-            person.tenant, again.turn_id, requester=person.label, may_work=not person.external
-        )
-        await self._answer(turn, replace(visit, language=language_of(turn.ask.question)))
+        if visit.attempt > MOST_TRIES:
+            await self._note(visit, failure("internal", "", visit.language))
+            return
+        turn = await self._conversations.turn(person.tenant, again.turn_id)
+        ask = await self._asking(person, visit, turn.question, turn.attachments, "")
+        if old is not None and old.turn_id is not None and await self._repeated(old, visit):
+            return
+        again_ask = replace(ask, conversation_id=turn.conversation_id, regenerates=turn.id)
+        await self._answer(await self._chat.prepare(again_ask), visit)
 
     async def _answer(self, turn: Turn, visit: "_Visit") -> None:
         async with self._rungs.step(visit.id) as step:
@@ -160,7 +181,7 @@ class Reception:
                 CHANNEL,
                 "answer",
                 visit.place,
-                visit.target.json(),
+                visit.where,
                 rung,
                 step.reason,
                 turn_id=turn.id,
@@ -173,10 +194,9 @@ class Reception:
             await self._answering.answer(turn, await self._answering.open(shown))
 
     async def _repeated(self, old: Reply, visit: "_Visit") -> bool:
-        """After a crash: whether the answer was there already, and only had to be shown. One that was stopped is begun
-        anew: it was stopped for the end of a process, which could not show it."""
+        """After a crash: whether the answer was there already, and only had to be shown."""
         turn = await self._conversations.answered(old.tenant, old.turn_id or "")
-        if turn.status != "done":
+        if turn.status not in ("done", "stopped"):
             return False
         shown = Shown(old, visit.target, visit.language, 1.0)
         await self._answering.finish(
@@ -187,12 +207,17 @@ class Reception:
     async def _topic(self, person: Person, visit: "_Visit") -> str | None:
         """The conversation that a message belongs to; None begins one."""
         last = await self._replies.latest(visit.place, ("answer", "new"))
-        if last is None or last.turn_id is None or now() - last.created_at > TOPIC:
+        if last is None or last.turn_id is None or now() - last.created_at > TOPIC or last.tenant != person.tenant:
             return None
         return (await self._conversations.turn(person.tenant, last.turn_id)).conversation_id
 
     async def _pictures(self, person: Person, codes: Sequence[str]) -> tuple[str, ...]:
-        """Artifact ids of the pictures of a message. Raises InvalidInput ``unsupported``, ChannelRefused."""
+        """Artifact ids of the pictures of a message. Raises InvalidInput ``unsupported`` or ``too_many_attachments``,
+        ChannelRefused."""
+        if len(codes) > MAX_ATTACHMENTS:  # before any of them is fetched
+            raise InvalidInput(
+                f"A message has at most {MAX_ATTACHMENTS} pictures.", code="too_many_attachments", limit=MAX_ATTACHMENTS
+            )
         kept = []
         for number, code in enumerate(codes, 1):
             data = await self._messenger.download(code, limit=MAX_PICTURE)
@@ -216,13 +241,19 @@ class Reception:
                     await self._replies.stored_again(kept.id)
 
     async def _note(self, visit: "_Visit", text: str, *, kind: str = "note") -> None:
-        """A short message that answers: at most once, and kept for the next message where it cannot be said."""
-        tenant = visit.person.tenant if visit.person else self._people.tenant_of(visit.target.organisation)
-        note = Reply(visit.id, tenant, CHANNEL, kind, visit.place, visit.target.json(), "markdown", "note")
-        await self._replies.open(note)
+        """A short message that answers: at most once, and kept for the next message where it cannot be said. A card
+        that was begun for an answer is to be ended."""
+        tenant = visit.person.tenant if visit.person else self._people.known(visit.target.organisation)
+        if tenant is None:  # nothing is kept of people whose organisation is not set up here
+            with left_to_the_next_round("refusal"):
+                await self._messenger.say(visit.target, text, mention=True)
+            return
+        note = Reply(visit.id, tenant, CHANNEL, kind, visit.place, visit.where, "markdown", "note")
+        opened = await self._replies.open(note)
         if not await self._replies.sending(visit.id, text):
             return
-        state: Literal["done", "stored"] = "done"
+        on_card = opened.card_id is not None and opened.rung != "markdown"
+        state: Literal["done", "stored", "unclosed"] = "unclosed" if on_card else "done"
         try:
             await self._messenger.say(visit.target, text, mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
@@ -245,6 +276,19 @@ class _Visit:
     def place(self) -> str:
         return place_of(self.target, self.person.name if self.person else "")
 
+    @property
+    def where(self) -> dict[str, Any]:
+        """The target as it is kept, with what :func:`language_in` reads."""
+        return {**self.target.json(), "language": self.language}
+
+
+def _language(envelope: Written | Again) -> Language:
+    """Of a picture alone nobody knows: then it is the language of most."""
+    if isinstance(envelope, Again):
+        return envelope.language
+    text = envelope.message.text.strip()
+    return language_of(text) if text else "zh"
+
 
 def _done(turn: AnsweredTurn) -> Done:
     return Done(
@@ -253,4 +297,5 @@ def _done(turn: AnsweredTurn) -> Done:
         turn.answer,
         turn.citations,
         refused=turn.refused,
+        finish="interrupted" if turn.status == "stopped" else "stop",
     )

@@ -11,6 +11,7 @@ from bots.dingtalk.inbox import BEAT_SECONDS, Inbox, Waiting
 from knowledge.errors import CopilotError, Unavailable
 
 AT_ONCE = 64  # conversations
+_AWAY = (Unavailable, SQLAlchemyError, OSError)
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Dispatcher:
                 while not self._stopping and (waiting := await self._inbox.take(conversation, self._owner)):
                     await self._one(conversation, waiting)
                 await self._inbox.give_back(conversation, self._owner)
+        except Exception:  # the edge of a conversation: the others go on, and this one's message is taken once more
+            log.exception("conversation failed")
         finally:
             self._busy.pop(conversation, None)
 
@@ -61,10 +64,13 @@ class Dispatcher:
                 await self._handle(waiting)
                 beating.cancel()
         except BaseExceptionGroup as group:
-            if group.split(_Overtaken)[1] is not None:
-                raise
-            log.warning("message overtaken id=%s", waiting.message_id)
-            return
+            failed = group.split(_Overtaken)[1]
+            if failed is None:
+                log.warning("message overtaken id=%s", waiting.message_id)
+                return
+            if isinstance(failed.exceptions[0], _AWAY):  # it did not get its turn
+                await self._inbox.give_back(conversation, self._owner)
+            raise failed.exceptions[0] from None
         except asyncio.CancelledError:
             await self._inbox.give_back(conversation, self._owner)
             raise
@@ -88,7 +94,7 @@ def left_to_the_next_round(what: str) -> Generator[None]:
     """A part that is away for a moment ends nothing; what was left undone is found later."""
     try:
         yield
-    except (Unavailable, SQLAlchemyError, OSError) as down:
+    except _AWAY as down:
         log.warning("%s postponed: %s", what, down)
     except CopilotError as error:
         log.warning("%s refused: %s", what, error.error_code)

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from bots.messages import Incoming, Sender, Target
+from bots.messages import Incoming, Target
+from knowledge.language import Language
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Somebody wants another answer to the question of a turn."""
+    """Somebody wants another answer to the question of a turn: ``target`` is where it was asked, and by whom."""
 
     turn_id: str
     target: Target
-    sender: Sender
+    language: Language = "zh"
     type: Literal["again"] = "again"
 
     @property

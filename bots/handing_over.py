@@ -6,9 +6,9 @@ unmarked, or kept for the asker's next message.
 
 import asyncio
 import logging
-from uuid import uuid4
+from typing import Literal
 
-from app.channels.groups import Groups
+from app.channels.groups import Group, Groups
 from app.channels.handoffs import Handoff, Handoffs
 from app.channels.replies import Replies, Reply
 from bots.dispatcher import left_to_the_next_round
@@ -20,6 +20,7 @@ from bots.wording import say
 from knowledge.errors import Unavailable
 from knowledge.language import language_of
 
+HANDOFF = "handoff"  # the kind of a reply that people gave
 LOOK_SECONDS = 2.0
 SHOWN_EVIDENCE = 3
 EXCERPT = 160  # characters of a passage
@@ -55,40 +56,46 @@ class HandingOver:
 
     async def bring(self) -> None:
         """All that waits now."""
+        groups: dict[str, Group | None] = {}
         for handoff in await self._handoffs.unannounced(CHANNEL):
-            await self._announce(handoff)
+            if handoff.tenant not in groups:
+                groups[handoff.tenant] = await self._groups.operators(handoff.tenant)
+            await self._announce(handoff, groups[handoff.tenant])
         for handoff in await self._handoffs.untold(CHANNEL):
-            if await self._handoffs.told(handoff.id):
-                await self._tell(handoff)
+            await self._tell(handoff)
 
-    async def _announce(self, handoff: Handoff) -> None:
-        group = await self._groups.operators(handoff.tenant)
+    async def _announce(self, handoff: Handoff, group: Group | None) -> None:
         if group is None or not await self._handoffs.announced(handoff.id):
             return  # without a group the question waits in the console
         place = Target("group", group.group_id, group.organisation)
         try:
             await self._messenger.say(place, _announcement(handoff), title=handoff.question[:40])
+        except asyncio.CancelledError:  # this process ends: twice is better than never
+            await self._handoffs.not_announced(handoff.id)
+            raise
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("handoff not announced number=%d code=%s", handoff.number, error.error_code)
             if isinstance(error, Unavailable) and error.error_code != "delivery_unknown":
                 await self._handoffs.not_announced(handoff.id)
 
     async def _tell(self, handoff: Handoff) -> None:
-        target = Target.of(handoff.target)
-        language = language_of(handoff.question)
+        """One process's to say. If it dies over that, recovery has it said with the asker's next message: a reply that
+        comes twice is better than one that never does."""
+        target, language = Target.of(handoff.target), language_of(handoff.question)
         text = say("handoff.reply", language, question=handoff.question, reply=handoff.reply or "")
+        place = place_of(target, handoff.asker or "")
+        reply = Reply(handoff.id, handoff.tenant, CHANNEL, HANDOFF, place, target.json(), "markdown", "note", text=text)
+        await self._replies.open(reply)
+        if not await self._handoffs.told(handoff.id):
+            return
+        state: Literal["done", "stored"] = "stored"
         try:
             await self._messenger.say(target, text, mention=True)
+            state = "done"
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("reply kept for the next message number=%d code=%s", handoff.number, error.error_code)
-            if error.error_code != "delivery_unknown":
-                await self._keep(handoff, target, text)
-
-    async def _keep(self, handoff: Handoff, target: Target, text: str) -> None:
-        place = place_of(target, handoff.asker or "")
-        kept = Reply(uuid4().hex, handoff.tenant, CHANNEL, "note", place, target.json(), "markdown", "note", text=text)
-        await self._replies.open(kept)
-        await self._replies.close(kept.id, "stored")
+        finally:
+            await self._replies.close(handoff.id, state)
 
 
 def _announcement(handoff: Handoff) -> str:

@@ -30,8 +30,9 @@ class JobFollowers:
 
     async def of_answer(self, event: events.Job, shown: Shown) -> None:
         """A job that an answer started."""
-        job = await self._jobs.ledger.get(shown.reply.tenant, event.id)
-        self.begin(job, shown.target, shown.language)
+        with left_to_the_next_round("job card"):  # the courier opens it then; the answer goes on
+            job = await self._jobs.ledger.get(shown.reply.tenant, event.id)
+            self.begin(job, shown.target, shown.language)
 
     def begin(self, job: Job, target: Target, language: Language) -> None:
         """Open its card and follow it."""

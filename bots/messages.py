@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
+from knowledge.language import Language
+
 Kind: TypeAlias = Literal["single", "group"]
 
 
@@ -43,6 +45,11 @@ class Target:
     def of(cls, data: Mapping[str, Any]) -> "Target":
         """From :meth:`json`; fields of a later version are left out."""
         return cls(**{name: value for name, value in data.items() if name in cls.__dataclass_fields__})
+
+
+def language_in(target: Mapping[str, Any]) -> Language:
+    """The language of who is answered in a place; it travels with the target."""
+    return "en" if target.get("language") == "en" else "zh"
 
 
 @dataclass(frozen=True, slots=True)

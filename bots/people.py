@@ -1,7 +1,7 @@
 """Who writes to the bot: a tenant's user with a role, or somebody from outside; and what a place may be told."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.channels.groups import Groups
 from app.identity.users import Role, Users
@@ -47,11 +47,14 @@ class People:
 
     def tenant_of(self, organisation: str) -> str:
         """Raises Forbidden ``organisation_unknown``."""
-        if not self._corps:
-            return self._tenant
-        if organisation not in self._corps:
+        tenant = self.known(organisation)
+        if tenant is None:
             raise Forbidden("This organisation is not set up here.", code="organisation_unknown")
-        return self._corps[organisation]
+        return tenant
+
+    def known(self, organisation: str) -> str | None:
+        """Its tenant; None for one that is not set up here."""
+        return self._corps.get(organisation) if self._corps else self._tenant
 
     async def who(self, sender: Sender, target: Target) -> Person:
         """Raises Forbidden ``organisation_unknown``."""
@@ -68,6 +71,12 @@ class People:
             default_role=self._default_role,
         )
         return Person(tenant, user.name, user.role, user.id)
+
+    async def asked(self, target: Target) -> Person:
+        """Who asked in a place, as they stand today; nobody is made a user by what others do. Raises Forbidden
+        ``organisation_unknown``."""
+        person = await self.clicked(target.organisation, target.account or "")
+        return replace(person, name=target.name) if person.external else person
 
     async def clicked(self, organisation: str, account: str) -> Person:
         """Who pressed a card's button; who never wrote to us may nothing. Raises Forbidden ``organisation_unknown``."""

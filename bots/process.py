@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -14,9 +15,10 @@ from app.processes.runtime import mark_ready
 from app.settings import Settings
 from app.wiring import Twins
 from bots.bot import Bot
-from bots.dingtalk.stream import Stream
+from bots.dingtalk.stream import Health, Stream
 from bots.dispatcher import left_to_the_next_round
 from bots.people import CHANNEL
+from bots.ports import BudgetSpent, ChannelRefused
 from bots.wiring import CARD_ROUTE, Tempo, Wire, running_bot
 from knowledge.errors import InvalidInput, Unavailable
 
@@ -49,19 +51,20 @@ async def run_bot(
 def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable[None]]:
     """The way in that is set."""
     if settings.dingtalk_mode == "http":
-        return lambda: _serve(settings, bot, wire)
-    return lambda: _listen(bot, wire)
-
-
-async def _listen(bot: Bot, wire: Wire) -> None:
-    """Over the stream; how it stands is written down for the console."""
+        served = Health("connected")
+        return lambda: _reported(_serve(settings, bot, wire), lambda: served, bot, wire)
     stream = stream_of(bot, wire)
+    return lambda: _reported(stream.run(), lambda: stream.health, bot, wire)
+
+
+async def _reported(listening: Coroutine[Any, Any, None], standing: Callable[[], Health], bot: Bot, wire: Wire) -> None:
+    """Listen; how it stands is written down for the console."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(stream.run())
+        tasks.create_task(listening)
         try:
             while True:
                 with left_to_the_next_round("health"):
-                    health = stream.health
+                    health = standing()
                     await wire.services.channel_processes.say(
                         CHANNEL, bot.owner, state=health.state, reason=health.reason, since=health.since
                     )
@@ -100,13 +103,16 @@ async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:
 
 
 async def _register(wire: Wire, url: str, secret: str) -> None:
-    """Have clicks sent to us; tried again until DingTalk answers."""
+    """Have clicks sent to us; tried again until DingTalk answers. If it refuses, messages are answered all the same."""
     pause = 1.0
     while True:
         try:
             return await wire.client.register_card_route(CARD_ROUTE, url, secret=secret)
         except Unavailable as down:
             log.warning("clicks are not sent to us yet code=%s", down.error_code)
+        except (ChannelRefused, BudgetSpent) as refused:
+            log.error("clicks are not sent to us code=%s", refused.error_code)  # noqa: TRY400 (says all)
+            return None
         await asyncio.sleep(pause)
         pause = min(60.0, pause * 2)
 

@@ -31,4 +31,5 @@ class Refusals:
 
     async def _say(self, message: Incoming) -> None:
         with left_to_the_next_round("refusal"):
-            await self._messenger.say(message.target, say("busy.queue_full", language_of(message.text)), mention=True)
+            language = language_of(message.text) if message.text.strip() else "zh"
+            await self._messenger.say(message.target, say("busy.queue_full", language), mention=True)

@@ -41,7 +41,7 @@ def _beside(settings: Settings, running: Running, port: int) -> int:
     from bots.sandbox_process import run_sandbox
 
     typer.echo(_say("beside", url=running.url))
-    _announce(port)
+    _announce(port, settings.data)
     mine = sandbox_settings(settings, public_url=running.url)
     asyncio.run(run_sandbox(mine, port=port, redis_url=running.redis_url, chroma_url=running.chroma_url))
     return 0
@@ -62,7 +62,7 @@ def _with_everything(settings: Settings, port: int, *, samples: bool, verbose: b
         return (*known, _sandbox_child(told, services, port))
 
     async def announce(_: Running) -> None:
-        _announce(port)
+        _announce(port, settings.data)
 
     hooks: Sequence[Hook] = (announce,)
     first: Hook = first_run if samples else _nothing
@@ -79,14 +79,15 @@ def _sandbox_child(settings: Settings, services: Services, port: int) -> ChildSp
     return ChildSpec("sandbox", argv, env=env, ready=lambda _: http_answers(f"http://{HOST}:{port}/healthz"))
 
 
-def _announce(port: int) -> None:
+def _announce(port: int, data: Path) -> None:
     from app.samples import suggestions
 
     language = preferred_language()
     question = suggestions()[language][0]
     tries = (_say("try.ask", question=question), *(_say(f"try.{name}") for name in ("picture", "person", "trouble")))
+    log = data.absolute() / "logs" / "bot.log"
     url = typer.style(f"http://{HOST}:{port}", fg="green", bold=True)
-    typer.echo(f"\n{_say('page')}  {url}\n\n{_say('try')}")
+    typer.echo(f"\n{_say('page')}  {url}\n{_say('log')}  {log}\n\n{_say('try')}")
     for line in tries:
         typer.echo(f"  · {line}")
 

@@ -28,7 +28,7 @@ from knowledge.catalog import Catalog
 from knowledge.database import Database
 from knowledge.models import DEFAULT_TENANT
 
-STOP_SECONDS = 2.0  # for the bot to end; `copilot up` allows its children 2.5
+STOP_SECONDS = 1.8  # for the bot to end; `copilot up` allows its children 2.5, and the page ends after it
 PAUSE_SECONDS = 1.0  # before a bot that ended is started again
 PHOTOS = ("mug.jpg", "bag.jpg", "bottle.jpg", "jar.jpg")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.jobs.deliveries import Deliveries, Delivery
 from app.jobs.models import Artifact, Job
-from bots.messages import Target
+from bots.messages import Target, language_in
 from bots.ports import BudgetSpent, ChannelRefused, Sent
 from knowledge.errors import Unavailable
 from knowledge.language import Language
@@ -27,7 +27,7 @@ class Trip:
 
     @property
     def language(self) -> Language:
-        return "en" if self.delivery.target.get("language") == "en" else "zh"
+        return language_in(self.delivery.target)
 
     @property
     def images(self) -> list[Artifact]:

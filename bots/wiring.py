@@ -97,6 +97,8 @@ async def running_bot(
             tempo,
         )
         try:
+            for tenant in {settings.dingtalk_tenant, *settings.dingtalk_corps.values()}:
+                await services.knowledge.catalog.ensure_tenant(tenant, tenant)
             async with asyncio.TaskGroup() as tasks:
                 yield _bot(settings, wire, tasks), wire
         finally:
@@ -125,15 +127,23 @@ def _governor(settings: Settings, redis: str | None, calls: Calls) -> Governor:
     return RedisGovernor(redis, settings.dingtalk_client_id or "", terms=terms, calls=calls)
 
 
+def templates_of(settings: Settings) -> dict[Template, str]:
+    """Ids of the cards' templates that are set."""
+    ids: dict[Template, str | None] = {
+        "answer": settings.dingtalk_answer_template,
+        "job": settings.dingtalk_job_template,
+    }
+    return {name: template_id for name, template_id in ids.items() if template_id}
+
+
 def _messenger(settings: Settings, wire: Wire) -> DingTalkMessenger:
-    templates: dict[Template, str] = {}
-    if settings.dingtalk_answer_template:
-        templates["answer"] = settings.dingtalk_answer_template
-    if settings.dingtalk_job_template:
-        templates["job"] = settings.dingtalk_job_template
     route = CARD_ROUTE if settings.dingtalk_mode == "http" else None
     return DingTalkMessenger(
-        wire.client, wire.governor, templates=templates, callback_route=route, patience=wire.tempo.patience
+        wire.client,
+        wire.governor,
+        templates=templates_of(settings),
+        callback_route=route,
+        patience=wire.tempo.patience,
     )
 
 

@@ -19,6 +19,7 @@ BENCH = {
     "embedding": "evals.bench.embedding:run",
     "jobs": "evals.bench.jobs:main",
     "diffusion": "evals.bench.diffusion:run",
+    "dingtalk": "evals.bench.dingtalk_soak:main",
 }
 
 

@@ -49,7 +49,10 @@ class Database:
     """An engine with two ways in: :meth:`read` and :meth:`write`, each one transaction."""
 
     def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        # Errors are logged, and what people wrote is not: so they don't show the values of a statement.
+        self.engine: AsyncEngine = create_async_engine(
+            url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True
+        )
         if self.engine.dialect.name == "sqlite":
             _configure_sqlite(self.engine)
 

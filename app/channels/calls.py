@@ -161,8 +161,8 @@ def forecast(by_day: Mapping[date, int], quota: int, today: date) -> date | None
         return None
     rest_of_today = max(0.0, pace - by_day.get(today, 0))
     days = max(0, _whole_days((quota - used - rest_of_today) / pace))
-    ends = today + timedelta(days=days)
-    return ends if ends < next_month(today) else None
+    lasts = days >= (next_month(today) - today).days  # of a large quota the day would be in no calendar
+    return None if lasts else today + timedelta(days=days)
 
 
 def china_today() -> date:

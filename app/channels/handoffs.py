@@ -120,10 +120,6 @@ class Handoffs:
             raise NotFound(f"There is no question {number}.", code="handoff_not_found", number=number)
         return found[0]
 
-    async def of_turn(self, turn_id: str) -> Handoff | None:
-        async with self._database.read() as connection:
-            return await _of_turn(connection, turn_id)
-
     async def waiting(self, tenant: str) -> list[Handoff]:
         """Open questions, the oldest first."""
         return await self._some(handoffs.c.tenant == tenant, handoffs.c.state == "waiting")

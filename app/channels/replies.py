@@ -106,7 +106,7 @@ class Replies:
         return await self._move(reply_id, ("open", "sending"), values)
 
     async def give_up_sending(self, reply: Reply) -> None:
-        """Whoever was sending it is gone. It may have arrived, so it stays at that; a card that it had is to be ended."""
+        """Whoever was sending it is gone. It may have arrived, so it stays at that; its card is to be ended."""
         if reply.state == "sending":
             on_card = reply.card_id is not None and reply.rung != "markdown"
             await self.close(reply.id, "unclosed" if on_card else "done")
@@ -132,10 +132,11 @@ class Replies:
         found = await self._some(channel_replies.c.card_id == card_id)
         return found[-1] if found else None
 
-    async def still_open(self, channel: str, *, older_than: timedelta = timedelta(0)) -> list[Reply]:
+    async def still_open(self, channel: str, kind: str, *, older_than: timedelta = timedelta(0)) -> list[Reply]:
         """Oldest first."""
         table = channel_replies.c
-        return await self._some(table.channel == channel, table.state == "open", table.created_at <= now() - older_than)
+        mine = (table.channel == channel) & (table.state == "open") & (table.kind == kind)
+        return await self._some(mine, table.created_at <= now() - older_than)
 
     async def latest(self, place: str, kinds: Sequence[str]) -> Reply | None:
         """The newest of these kinds in a place."""

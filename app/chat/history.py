@@ -84,14 +84,6 @@ class Conversations:
             )
         return fresh
 
-    async def ensure(self, tenant: str, conversation_id: str, *, channel: str) -> None:
-        """A conversation whose id the channel chose; opened when it is not there."""
-        row = {"id": conversation_id, "tenant": tenant, "channel": channel, "created_at": now()}
-        async with self._database.write() as connection:
-            here = await connection.execute(select(conversations.c.id).where(conversations.c.id == conversation_id))
-            if here.first() is None:
-                await connection.execute(insert(conversations).values(**row))
-
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
         """The last answered turns, oldest first; of versions of one answer the newest."""
         query = (

@@ -26,6 +26,7 @@ class _Running:
     events: list[Event] = field(default_factory=list)
     grown: asyncio.Condition = field(default_factory=asyncio.Condition)
     task: asyncio.Task[None] | None = None
+    begun: bool = False
     stopped: bool = False
 
     @property
@@ -75,12 +76,23 @@ class RunningTurns:
     def stop(self, tenant: str, turn_id: str) -> None:
         """Stop writing; the turn ends in Done with what was said. Raises NotFound ``turn_not_found``."""
         running = self._of(tenant, turn_id)
-        if running.task is not None and not running.ended:
+        if running.task is not None and not running.ended and not running.stopped:  # a second one would end its end
             running.stopped = True
-            running.task.cancel()
+            if running.begun:  # a task that is cancelled before its first step would say nothing at all
+                running.task.cancel()
 
     async def _run(self, running: _Running) -> None:
+        running.begun = True
         try:
+            await self._answer(running)
+        except Exception:  # the edge of a task: a stream always ends in an event
+            log.exception("turn crashed id=%s", running.turn.id)
+            await self._append(running, await self._crashed(running.turn))
+
+    async def _answer(self, running: _Running) -> None:
+        try:
+            if running.stopped:
+                raise asyncio.CancelledError  # noqa: TRY301 (it ends as any other that is stopped)
             async with aclosing(self._service.answer(running.turn)) as events:
                 async for event in events:
                     await self._append(running, event)
@@ -90,9 +102,13 @@ class RunningTurns:
             if running.task is not None:
                 running.task.uncancel()
             await self._append(running, await self._service.finish(running.turn, stopped=True))
-        except Exception:  # the edge of a task: a stream always ends in an event
-            log.exception("turn crashed id=%s", running.turn.id)
-            await self._append(running, await self._service.crash(running.turn))
+
+    async def _crashed(self, turn: Turn) -> Failed:
+        try:
+            return await self._service.crash(turn)
+        except Exception:  # as above: the database that it should be written to may be what is away
+            log.exception("crash not kept id=%s", turn.id)
+            return Failed(turn.id, turn.conversation_id, "internal", "Something went wrong here. Try again.")
 
     async def _append(self, running: _Running, event: Event) -> None:
         running.events.append(event)

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import httpx
 
+from app.doctor.dingtalk import dingtalk
+from app.doctor.reaching import PATIENCE, reason, unreachable
 from app.doctor.report import Finding, Report
 from app.doctor.sources import misspelt_settings, settings_in_force, without_password
 from app.processes.embedded import redis_program
@@ -25,7 +27,6 @@ from app.settings import Settings
 
 Check: TypeAlias = Callable[[Settings], Awaitable[list[Finding]]]
 
-PATIENCE = 5.0  # seconds
 PYTHON = (3, 11)  # `requires-python` in pyproject.toml
 LITTLE_SPACE = 2 * 2**30  # bytes: the installation's own samples need 0.1, a catalogue of a merchant 1
 NO_SPACE = 200 * 2**20
@@ -34,7 +35,8 @@ NO_SPACE = 200 * 2**20
 async def examine(settings: Settings) -> Report:
     """Look at everything, side by side. Changes nothing and starts nothing that stays."""
     _import_clients(settings)
-    checks: tuple[Check, ...] = (python, folder, service, redis, chroma, database, embedder, model, pictures, keys)
+    stores: tuple[Check, ...] = (folder, service, redis, chroma, database)
+    checks: tuple[Check, ...] = (python, *stores, embedder, model, pictures, dingtalk, keys)
     async with asyncio.TaskGroup() as tasks:
         found = [tasks.create_task(_in_time(check, settings)) for check in checks]
     return Report(
@@ -81,7 +83,7 @@ async def redis(settings: Settings) -> list[Finding]:
         async with Redis.from_url(settings.redis_url, socket_connect_timeout=PATIENCE) as client:
             info = await client.info("server")
     except (RedisError, OSError, ValueError) as exc:
-        return [_unreachable("redis", "COPILOT_REDIS_URL", url, exc)]
+        return [unreachable("redis", "COPILOT_REDIS_URL", url, exc)]
     return [Finding("ok", "redis_reached", {"url": url, "version": str(info.get("redis_version", "?"))})]
 
 
@@ -94,7 +96,7 @@ async def chroma(settings: Settings) -> list[Finding]:
         async with httpx.AsyncClient(timeout=PATIENCE) as http:
             (await http.get(f"{settings.chroma_url.rstrip('/')}/api/v2/heartbeat")).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        return [_unreachable("chroma", "COPILOT_CHROMA_URL", url, exc)]
+        return [unreachable("chroma", "COPILOT_CHROMA_URL", url, exc)]
     return [Finding("ok", "chroma_reached", {"url": url})]
 
 
@@ -116,7 +118,7 @@ async def database(settings: Settings) -> list[Finding]:
         finally:
             await opened.close()
     except (SQLAlchemyError, OSError, ImportError) as exc:
-        return [_unreachable("database", "COPILOT_DATABASE_URL", url, exc)]
+        return [unreachable("database", "COPILOT_DATABASE_URL", url, exc)]
     return [Finding("ok", "database_reached", {"url": url, "tables": len(tables)})]
 
 
@@ -222,7 +224,7 @@ def _embedded_redis() -> list[Finding]:
     except StartFailure:
         return [Finding("error", "redis_missing")]
     except (OSError, subprocess.SubprocessError) as exc:
-        return [Finding("error", "redis_unusable", {"reason": _reason(exc)})]
+        return [Finding("error", "redis_unusable", {"reason": reason(exc)})]
     words = dict(word.split("=", 1) for word in shown.stdout.split() if "=" in word)
     return [Finding("ok", "redis_bundled", {"version": words.get("v", "?")})]
 
@@ -256,7 +258,7 @@ async def _endpoint(base_url: str, key: str, name: str, *, variables: tuple[str,
             headers = {"Authorization": f"Bearer {key}"} if key else {}
             answer = await http.get(f"{base_url.rstrip('/')}/models", headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
-        return [_unreachable("endpoint", url_variable, url, exc)]
+        return [unreachable("endpoint", url_variable, url, exc)]
     params: dict[str, Param] = {"url": url, "name": name, "status": answer.status_code}
     if answer.status_code in (401, 403):
         code = "endpoint_key_refused" if key else "endpoint_key_missing"
@@ -284,12 +286,3 @@ def _model_names(answer: httpx.Response) -> list[str]:
 
 def _examples(names: list[str]) -> str:
     return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-
-
-def _unreachable(part: str, name: str, url: str, exc: Exception) -> Finding:
-    return Finding("error", f"{part}_unreachable", {"url": url, "reason": _reason(exc), "variable": name})
-
-
-def _reason(exc: Exception) -> str:
-    """The first line of what went wrong; the class where an error says nothing (timeouts)."""
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0].rstrip(".")

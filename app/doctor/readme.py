@@ -1,6 +1,7 @@
-"""The README's table of settings, made from the settings themselves.
+"""The READMEs' tables of settings, made from the settings themselves.
 
-``python -c "from app.doctor import settings_table; print(settings_table(), end='')"`` prints it.
+``python -c "from app.doctor import settings_table; print(settings_table(), end='')"`` prints the root's, with
+``settings_table(dingtalk=True)`` that of ``bots/README.md``.
 """
 
 from collections.abc import Iterator
@@ -12,18 +13,24 @@ from pydantic_core import PydanticUndefined
 from app.doctor.sources import choices
 from app.settings import Settings
 
-
-def settings_table(settings: type[Settings] = Settings) -> str:
-    """Markdown, a row for each field in its order, ending in a newline. Raises ValueError for one not described."""
-    return "\n".join(["| Variable | Default | |", "|---|---|---|", *_rows(settings)]) + "\n"
+DINGTALK = "dingtalk_"
 
 
-def _rows(settings: type[Settings]) -> Iterator[str]:
+def settings_table(settings: type[Settings] = Settings, *, dingtalk: bool = False) -> str:
+    """Markdown, a row for each field in its order, ending in a newline. Raises ValueError for one not described.
+
+    Either those of the DingTalk channel, or all others.
+    """
+    return "\n".join(["| Variable | Default | |", "|---|---|---|", *_rows(settings, dingtalk)]) + "\n"
+
+
+def _rows(settings: type[Settings], dingtalk: bool) -> Iterator[str]:
     prefix = settings.model_config.get("env_prefix", "")
     for name, info in settings.model_fields.items():
         if not info.description:
             raise ValueError(f"The setting {name} has no description.")
-        yield f"| `{prefix}{name.upper()}` | {_default(info)} | {_described(info)} |"
+        if name.startswith(DINGTALK) == dingtalk:
+            yield f"| `{prefix}{name.upper()}` | {_default(info)} | {_described(info)} |"
 
 
 def _default(info: FieldInfo) -> str:

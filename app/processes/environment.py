@@ -28,11 +28,13 @@ def without_dingtalk_secrets(settings: Settings) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
-    """As pydantic-settings reads it back: plain text, JSON for lists and mappings."""
+    """As pydantic-settings reads it back: plain text, JSON for lists, mappings and models."""
+    if isinstance(value, (BaseModel, list, dict, tuple)):
+        return json.dumps(value, default=_inside, ensure_ascii=False)
+    return str(_inside(value))
+
+
+def _inside(value: object) -> object:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    if isinstance(value, (list, dict, tuple)):
-        return json.dumps(value, default=_text, ensure_ascii=False)
-    return str(value)
+    return dict(value) if isinstance(value, BaseModel) else str(value)

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from bots.dingtalk.errors import DeliveryUnknown, Throttled
-from bots.dingtalk.ports import Api, Governor
-from bots.ports import Purpose
+from bots.dingtalk.errors import CardExists, DeliveryUnknown, Throttled
+from bots.dingtalk.ports import Api, Governor, Skipped
+from bots.ports import BudgetSpent, ChannelRefused, Purpose
 from knowledge.errors import Unavailable
 
 T = TypeVar("T")
@@ -54,19 +54,27 @@ class Attempts:
         """Wait for a turn and call, again after failures that a second call may mend.
 
         ``repeatable``: the call has one effect however often it is made. Others are not made again once they may have
-        been done. Raises ChannelRefused, Unavailable, BudgetSpent.
+        been done. Raises ChannelRefused, Unavailable, BudgetSpent; for the purpose "open" DeliveryUnknown also when it
+        was an earlier attempt that may have been done: what is there must be ended.
         """
         pauses = self._patience.pauses(purpose, tries)
+        doubt: DeliveryUnknown | None = None
         while True:
-            await self._governor.take(api, purpose)
-            self.made += 1
             try:
+                await self._governor.take(api, purpose)
+                self.made += 1
                 return await call()
+            except CardExists:
+                raise
+            except (ChannelRefused, BudgetSpent) as failure:
+                raise doubt or failure from None
             except Unavailable as failure:
+                if isinstance(failure, DeliveryUnknown) and purpose == "open":
+                    doubt = failure
                 if isinstance(failure, Throttled):
                     self._governor.throttled(api)
                 if isinstance(failure, DeliveryUnknown) and not repeatable:
                     raise
-                if (pause := next(pauses, None)) is None:
-                    raise
+                if isinstance(failure, Skipped) or (pause := next(pauses, None)) is None:
+                    raise doubt or failure from None
             await asyncio.sleep(pause)

@@ -134,11 +134,6 @@ def answer_opening(language: Language, *, whole: bool = False) -> dict[str, str]
     }
 
 
-def answer_status(language: Language, stage: str) -> dict[str, str]:
-    """``stage`` is thinking, retrieving, reading or writing."""
-    return {"status": word(f"status.{stage}", language) or say("status.thinking", language)}
-
-
 def answer_closing(
     language: Language, state: AnswerState, cited: Sequence[tuple[int, Passage]], *, notice: str = ""
 ) -> dict[str, str]:
@@ -163,9 +158,10 @@ def answer_rated(language: Language, rating: Rating, reason: str | None = None) 
     return {"rated": line, "show_feedback": "false", "show_reasons": "false"}
 
 
-def answer_handed_over(language: Language, number: int) -> dict[str, str]:
-    """After ask_person."""
-    return {"notice": say("handoff.opened", language, number=number), "show_ask_person": "false"}
+def answer_handed_over(language: Language, number: int, *, announced: bool) -> dict[str, str]:
+    """After ask_person; ``announced``: there is a group of operators that is shown it."""
+    key = "handoff.opened" if announced else "handoff.noted"
+    return {"notice": say(key, language, number=number), "show_ask_person": "false"}
 
 
 def sources_markdown(cited: Sequence[tuple[int, Passage]], language: Language) -> str:

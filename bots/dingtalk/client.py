@@ -71,6 +71,11 @@ class DingTalkClient:
     def robot_code(self) -> str:
         return self._app.robot_code
 
+    @property
+    def uploads_with_old_token(self) -> bool:
+        """Whether the older API has refused a token of the newer one."""
+        return self._upload_token is self._old_token
+
     async def close(self) -> None:
         """Close idle connections."""
         await self._wire.close()

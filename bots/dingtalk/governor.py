@@ -34,7 +34,8 @@ class Governor(ports.Governor, Protocol):
     """What answers need beside their turns. Nothing here hangs because a store is away."""
 
     async def count(self, api: str, *, calls: int = 1) -> None:
-        """Count what was not ours to delay: a message that came in (API ``stream``)."""
+        """Count what was not ours to delay: a message that came in (API ``stream``). Returns at once; other processes
+        hear of it with the next call of this one."""
 
     async def standing(self) -> Standing: ...
 

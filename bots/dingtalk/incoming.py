@@ -91,7 +91,7 @@ def _target(message: Message, kind: Kind) -> Target:
         kind=kind,
         conversation=message.conversation_id,
         organisation=message.chatbot_corp_id or message.sender_corp_id,
-        account=message.sender_staff_id or None,
+        account=None if _is_from_outside(message) else message.sender_staff_id,
         name=message.sender_nick,
         webhook=message.session_webhook or None,
         webhook_until=ends,
@@ -100,15 +100,19 @@ def _target(message: Message, kind: Kind) -> Target:
 
 
 def _sender(message: Message) -> Sender:
-    """From outside is who has no staff id here, and who has one of another organisation."""
-    elsewhere = bool(message.sender_corp_id) and message.sender_corp_id != message.chatbot_corp_id
     return Sender(
         name=message.sender_nick,
         organisation=message.sender_corp_id or None,
         account=message.sender_staff_id or None,
         admin=message.is_admin,
-        external=not message.sender_staff_id or (elsewhere and bool(message.chatbot_corp_id)),
+        external=_is_from_outside(message),
     )
+
+
+def _is_from_outside(message: Message) -> bool:
+    """Who has no staff id here, and who has one of another organisation: that may be somebody else's here."""
+    elsewhere = bool(message.sender_corp_id) and message.sender_corp_id != message.chatbot_corp_id
+    return not message.sender_staff_id or (elsewhere and bool(message.chatbot_corp_id))
 
 
 def _said(message: Message) -> _Read:

@@ -140,5 +140,6 @@ class Apis:
         media = form.get("media")
         if not isinstance(media, web.FileField):
             return reply({"errcode": 41005, "errmsg": "缺少多媒体文件数据"})  # [D]
-        data = media.file.read()
+        with media.file as file:
+            data = file.read()
         return reply(self.media.upload(str(form.get("type", "")), data, media.filename, media.content_type))

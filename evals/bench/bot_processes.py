@@ -90,7 +90,7 @@ class Typist:
         messages: Sequence[Message],
         *,
         temperature: float,  # noqa: ARG002 (the port's)
-        max_tokens: int,  # noqa: ARG002 (the port's)
+        max_tokens: int | None,  # noqa: ARG002 (the port's)
         tools: Sequence[ToolSpec] = (),  # noqa: ARG002 (the port's)
     ) -> AsyncGenerator[Delta, None]:
         numbers = _NUMBER.findall(messages[-1].content)

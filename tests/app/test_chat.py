@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from app.chat import prompts
 from app.chat.answerers import ModelAnswerer
@@ -157,6 +158,29 @@ async def test_stop_keeps_what_was_said_and_closes_the_model(tmp_path: Path) -> 
         assert done.finish == "stopped"
         assert done.answer == "旗舰店保证金"
         assert answerer.model.calls[0].left  # type: ignore[attr-defined]
+
+
+async def test_a_turn_that_is_stopped_before_its_first_step_ends_too(tmp_path: Path) -> None:
+    async with product(tmp_path, answerer=scripted(TextDelta("…"))) as services, asyncio.TaskGroup() as tasks:
+        running = RunningTurns(services.chat, tasks)
+        turn = await services.chat.prepare(Ask(DEFAULT_TENANT, "旗舰店的保证金是多少？"))
+        running.start(turn)
+        running.stop(DEFAULT_TENANT, turn.id)
+        async with asyncio.timeout(20):
+            seen = [event async for batch in running.read(DEFAULT_TENANT, turn.id) for _, event in batch]
+        assert [(event.finish, event.answer) for event in seen if isinstance(event, Done)] == [("stopped", "")]
+
+
+async def test_a_turn_ends_also_where_nothing_can_be_written_down_and_takes_no_other_with_it(tmp_path: Path) -> None:
+    async with product(tmp_path, answerer=scripted(TextDelta("…"))) as services, asyncio.TaskGroup() as tasks:
+        running = RunningTurns(services.chat, tasks)
+        turn = await services.chat.prepare(Ask(DEFAULT_TENANT, "旗舰店的保证金是多少？"))
+        async with services.parts.database.write() as connection:
+            await connection.execute(text("ALTER TABLE turns RENAME TO lost"))
+        running.start(turn)
+        async with asyncio.timeout(20):
+            seen = [event async for batch in running.read(DEFAULT_TENANT, turn.id) for _, event in batch]
+        assert [event.code for event in seen if isinstance(event, Failed)] == ["internal"]
 
 
 async def test_a_reader_can_come_back_after_an_event_number(tmp_path: Path) -> None:

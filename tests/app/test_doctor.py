@@ -75,7 +75,7 @@ def endpoint() -> Generator[str]:
 async def test_a_fresh_machine_is_healthy_and_told_that_answers_quote() -> None:
     report = await examine(Settings(port=0))
     assert report.healthy
-    assert codes(report, "note") == {"model_none", "embedder_not_converted", "drawing_none"}
+    assert codes(report, "note") == {"model_none", "embedder_not_converted", "drawing_none", "dingtalk_none"}
     assert codes(report, "ok") >= {"python_ok", "data_new", "redis_bundled", "chroma_bundled", "database_new"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", str(found(report, "redis_bundled").params["version"]))
 
@@ -300,12 +300,15 @@ def fields(sentence: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(sentence) if name}
 
 
-def test_the_table_of_settings_has_a_row_for_each_with_default_and_choices() -> None:
-    rows = settings_table().splitlines()
-    assert rows[:2] == ["| Variable | Default | |", "|---|---|---|"]
-    assert [row.split("`")[1] for row in rows[2:]] == [f"COPILOT_{name.upper()}" for name in Settings.model_fields]
-    assert "| `COPILOT_PORT` | `8000` | Port of the API. |" in rows
-    assert "| `COPILOT_EMBEDDER` | `bundled` | What turns text into vectors. `bundled` or `openai`. |" in rows
+def test_the_two_tables_of_settings_have_a_row_for_each_with_default_and_choices() -> None:
+    ours, dingtalk = settings_table().splitlines(), settings_table(dingtalk=True).splitlines()
+    assert ours[:2] == dingtalk[:2] == ["| Variable | Default | |", "|---|---|---|"]
+    rows = ours[2:] + dingtalk[2:]
+    named = [row.split("`")[1] for row in rows]
+    fields = [f"COPILOT_{name.upper()}" for name in Settings.model_fields]
+    assert named == sorted(fields, key=lambda name: "_DINGTALK_" in name)
+    assert "| `COPILOT_PORT` | `8000` | Port of the API. |" in ours
+    assert "| `COPILOT_EMBEDDER` | `bundled` | What turns text into vectors. `bundled` or `openai`. |" in ours
     assert all(row.count("|") - row.count("\\|") == 4 for row in rows)
 
 

@@ -118,6 +118,7 @@ async def bot_of(
     redis_url: str | None = None,
     cards: bool = True,
     tempo: Tempo | None = None,
+    vectors: MemoryVectors | None = None,
     **overrides: object,
 ) -> AsyncIterator[House]:
     """Connected, until the end of the block; then stopped as by SIGTERM."""
@@ -130,12 +131,11 @@ async def bot_of(
         dingtalk_client_secret=gateway.tokens.client_secret,
         dingtalk_openapi_url=gateway.url,
         dingtalk_oapi_url=gateway.url,
-        dingtalk_frame_ms=200,
-        **{**templates, **overrides},
+        **{"dingtalk_frame_ms": 200, **templates, **overrides},
     )
     twins = Twins(
         HashingEmbedder(),
-        MemoryVectors(),
+        vectors or MemoryVectors(),
         None if redis_url else MemoryQueue(),
         answered_by(model) if model else None,
         handlers=handlers,

@@ -25,7 +25,6 @@ def _answers() -> Iterator[dict[str, str]]:
     for language in LANGUAGES:
         yield cards.answer_opening(language)
         yield cards.answer_opening(language, whole=True)
-        yield cards.answer_status(language, "writing")
         for state in get_args(AnswerState):
             yield cards.answer_closing(language, state, CITED)
             yield cards.answer_closing(language, state, MANY, notice="长" * 2000)
@@ -33,7 +32,8 @@ def _answers() -> Iterator[dict[str, str]]:
         yield cards.answer_rated(language, "up")
         for reason in (*REASONS, None):
             yield cards.answer_rated(language, "down", reason)
-        yield cards.answer_handed_over(language, 12)
+        yield cards.answer_handed_over(language, 12, announced=True)
+        yield cards.answer_handed_over(language, 12, announced=False)
 
 
 def _jobs() -> Iterator[dict[str, str]]:

@@ -13,10 +13,12 @@ from tests.bots.house import House, TypingModel, bot_of, ended_cards, take_in_re
 QUESTION = "退货期限是几天？"
 
 
-async def asked(house: House, group: Conversation, text: str = QUESTION, who: str = "u1") -> CardState:
+async def asked(
+    house: House, group: Conversation, text: str = QUESTION, who: str = "u1", **message: object
+) -> CardState:
     """Ask, and wait for the card's end."""
     before = set(house.gateway.cards)
-    await house.gateway.push_bot(group, user(house.gateway, who), text)
+    await house.gateway.push_bot(group, user(house.gateway, who), text, **message)  # type: ignore[arg-type]
     await house.gateway.wait_for(lambda: any(card.id not in before and card.ended for card in ended_cards(house)))
     return next(card for card in house.gateway.cards.values() if card.id not in before)
 
@@ -156,6 +158,25 @@ async def test_what_cannot_be_shown_on_a_card_comes_as_a_message(
         gateway.clear_faults()
         await house.bot.recovery.sweep()
         assert all(card.ended for card in gateway.cards.values())
+
+
+async def test_a_message_that_failed_with_its_card_open_leaves_no_card_half_way(
+    gateway: Gateway, group: Conversation, tmp_path: Path
+) -> None:
+    gateway.forgive("answer")  # the card and the message below it
+    async with bot_of(gateway, tmp_path, model=TypingModel()) as house:
+        await take_in_returns(house)
+        house.bot.answering.finish = _tripping  # type: ignore[method-assign]
+        assert "出了点问题" in await told(house, group, QUESTION)
+        await house.until(lambda reply: reply.state == "unclosed")
+        await house.bot.recovery.sweep()
+        (card,) = gateway.cards.values()
+        assert card.ended
+        assert "下面" in card.content
+
+
+async def _tripping(*_: object, **__: object) -> None:
+    raise KeyError("a defect")
 
 
 async def test_what_could_not_be_said_at_all_is_said_with_the_next_message(

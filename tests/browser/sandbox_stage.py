@@ -2,12 +2,13 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from app.jobs.runner import JobRunner
+from app.llm.ports import Delta, Finished, Message, TextDelta, ToolCall, ToolSpec
 from bots.sandbox.cards import CardState
 from bots.sandbox.gateway import Gateway, running_gateway
 from bots.sandbox.page.cast import cast, seat
@@ -27,6 +28,24 @@ ANSWER = (
 )
 
 
+class HandyModel(TypingModel):
+    """Types its answer, and has a picture made when it is offered the tool for it."""
+
+    async def stream(
+        self, messages: Sequence[Message], *, temperature: float, max_tokens: int, tools: Sequence[ToolSpec] = ()
+    ) -> AsyncGenerator[Delta, None]:
+        made = messages[-1].role == "tool"
+        if made:
+            yield TextDelta("好的，正在做白底图，做好发到这里。")
+        elif tools and "白底" in messages[-1].content:
+            yield ToolCall("c1", "make_image", '{"kind": "white_background"}')
+        else:
+            async for delta in super().stream(messages, temperature=temperature, max_tokens=max_tokens):
+                yield delta
+            return
+        yield Finished("stop")
+
+
 class Bots:
     """Counts how often somebody wanted it dead."""
 
@@ -42,7 +61,7 @@ class Stage:
     """``model`` types the answers; ``cutout`` makes the pictures."""
 
     data: Path
-    model: TypingModel = field(default_factory=lambda: TypingModel(ANSWER, pieces=24, pause=0.06))
+    model: TypingModel = field(default_factory=lambda: HandyModel(ANSWER, pieces=24, pause=0.015))
     cutout: CutoutHandler = field(default_factory=CutoutHandler)
     bots: Bots = field(default_factory=Bots)
     url: str = ""
@@ -70,11 +89,17 @@ class Stage:
         return list(self.gateway.cards.values())
 
     def close(self) -> None:
+        """Stop as by SIGTERM; no rule of the platform may have been broken."""
         self.cutout.gate.set()
+        found = self.do(self._checked)
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(timeout=30)
         assert not self._thread.is_alive()
         assert self._failure is None
+        assert found == []
+
+    async def _checked(self, house: House) -> list[str]:
+        return house.gateway.check()
 
     def _main(self) -> None:
         try:
@@ -87,6 +112,7 @@ class Stage:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with running_gateway() as self.gateway:
             seat(self.gateway, cast())
+            self.gateway.forgive("extra:")  # cards of jobs, and what people say
             register_templates(self.gateway)
             ids = {f"dingtalk_{name}_template": each for name, each in TEMPLATE_IDS.items()}
             async with bot_of(self.gateway, self.data, model=self.model, handlers=(self.cutout,), **ids) as self.house:

@@ -1,7 +1,8 @@
 """The sandbox's page in a real browser: a whole bot behind it, with a scripted model and quick pictures."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ MUG = {"name": "mug.jpg", "mimeType": "image/jpeg", "buffer": photo()}
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">**粗**"
 SHOP, OPERATORS = "店铺客服群", "运营群"
 
-Serve = Callable[..., Stage]
+Serve = Callable[..., Awaitable[Stage]]
 
 __all__ = ["open_console"]
 
@@ -38,14 +39,14 @@ async def serve(tmp_path: Path) -> AsyncGenerator[Serve]:
         stages.append(Stage(tmp_path / f"data{len(stages)}", **doubles))  # type: ignore[arg-type]
         return await asyncio.to_thread(stages[-1].start)
 
-    yield start  # type: ignore[misc]
+    yield start
     for stage in stages:
         await asyncio.to_thread(stage.close)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def stage(serve: Serve) -> Stage:
-    return await serve()  # type: ignore[misc]
+    return await serve()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -94,6 +95,7 @@ def jobs_of(stage: Stage) -> list[Job]:
 
 
 async def test_an_answer_grows_on_its_card_and_ends_with_sources_and_thanks(stage: Stage, page: Page) -> None:
+    stage.model.pause = 0.06
     await say(page, QUESTION)
     await expect(page.locator(".mine .bubble")).to_contain_text(f"@商家助手 {QUESTION}")
     card = page.locator(".card")
@@ -272,7 +274,7 @@ async def test_it_can_be_used_with_the_keyboard(page: Page) -> None:
 
 
 async def test_nothing_that_is_said_becomes_part_of_the_page(stage: Stage, page: Page) -> None:
-    await say(page, HOSTILE)
+    await ask(page, HOSTILE)
     await expect(page.locator(".mine .words")).to_contain_text("<img src=x")
     stage.do(lambda house: _said(stage, HOSTILE))
     await expect(page.locator(".robot .md strong").last).to_have_text("粗")
@@ -323,7 +325,5 @@ async def _said(stage: Stage, text: str) -> None:
     stage.gateway.chat.say(place, "api", "markdown", text)
 
 
-def _re(pattern: str):  # type: ignore[no-untyped-def]
-    import re
-
+def _re(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

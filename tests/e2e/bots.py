@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,9 +48,7 @@ class Scene:
     async def start(self, which: str = "bot") -> subprocess.Popen[bytes]:
         """→ when it takes messages."""
         before = len(self.gateway.connections)
-        with self.log.open("ab") as log:
-            argv = [sys.executable, "-m", "evals.bench.bot_processes", which, str(self.file)]
-            process = subprocess.Popen(argv, stdout=log, stderr=log)
+        process = self._spawn(which)
         self.alive.append(process)
         async with asyncio.timeout(LONG):
             while not is_marked_ready(self.part.data, process.pid):
@@ -58,6 +57,11 @@ class Scene:
         if which == "bot":
             await self.gateway.connected(before + 1, LONG)
         return process
+
+    def _spawn(self, which: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            argv = [sys.executable, "-m", "evals.bench.bot_processes", which, str(self.file)]
+            return subprocess.Popen(argv, stdout=log, stderr=log)
 
     async def kill(self, process: subprocess.Popen[bytes]) -> None:
         """``kill -9``; → when DingTalk has noticed."""
@@ -100,13 +104,18 @@ class Scene:
     async def written_to_its_file(self) -> None:
         """What Redis knows would survive its death."""
         with redis.Redis.from_url(self.redis.url) as client:
-            async with asyncio.timeout(LONG):
-                while client.info("persistence")["aof_buffer_length"]:
-                    await asyncio.sleep(0.05)
+            await self.gateway.wait_for(lambda: not client.info("persistence")["aof_buffer_length"], LONG)
+
+    async def all_ended(self) -> None:
+        """By the database, nothing is half-way."""
+        until = time.monotonic() + LONG
+        while left := await self.half_way():
+            assert time.monotonic() < until, left
+            await asyncio.sleep(0.1)
 
     async def half_way(self) -> Sequence[Reply]:
         """What was begun and did not come to its end, by the database."""
-        settings = Settings(_env_file=None, data=self.part.data)  # type: ignore[call-arg]
+        settings = Settings(_env_file=None, data=self.part.data)
         database = Database(settings.database)
         try:
             replies = Replies(database)

@@ -47,8 +47,9 @@ class RedisServer:
             self._process = None
 
     def forget(self) -> None:
-        """Its file is gone, as after a lost disk. Only while it is not running."""
+        """Its file is gone, as after a lost disk. Only while it is not running. Redis 7 has a folder of them."""
         shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        (self._folder / "appendonly.aof").unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,17 +3,23 @@
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from os import environ  # noqa: TID251 (children inherit our environment)
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.doctor import settings_table
+from app.processes.ports import any_free_port
 from tests.e2e.conftest import SampleCopilot
 
 ROOT = Path(__file__).parent.parent.parent
 TWO_COMMANDS = {"make up", "make test"}  # what runs this test, and what the fixture below does
+RUNS_ON = ".venv/bin/copilot dingtalk-sandbox"  # until it is stopped
 
 
 def commands() -> list[str]:
@@ -23,7 +29,7 @@ def commands() -> list[str]:
         joined = block.replace("\\\n", " ")
         found += [line.split("   #")[0].strip() for line in joined.splitlines() if line.strip()]
     found += re.findall(r"`(copilot keys [^`]+)`", text)
-    return [command for command in found if command not in TWO_COMMANDS]
+    return [command for command in found if command not in {*TWO_COMMANDS, RUNS_ON}]
 
 
 def argv(command: str, url: str) -> list[str]:
@@ -57,17 +63,48 @@ def test_a_command_of_the_readme_works(command: str, sample_copilot: SampleCopil
         assert end["citations"]
 
 
-def test_the_settings_table_is_that_of_the_code() -> None:
-    from app.doctor import settings_table
+@pytest.mark.processes
+def test_the_sandbox_of_the_readme_runs_until_it_is_stopped(sample_copilot: SampleCopilot, tmp_path: Path) -> None:
+    assert RUNS_ON in (ROOT / "README.md").read_text(encoding="utf-8")
+    port, log = any_free_port(), tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*argv(RUNS_ON, sample_copilot.url), "--port", str(port)],
+            cwd=ROOT,
+            env={**environ, "COPILOT_DATA": str(sample_copilot.data)},
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        deadline = time.monotonic() + 90
+        while not (process.poll() is not None or time.monotonic() > deadline or answers(port)):
+            time.sleep(0.1)
+        assert answers(port), log.read_text(encoding="utf-8")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, log.read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz").is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize(("readme", "dingtalk"), [("README.md", False), ("bots/README.md", True)])
+def test_the_settings_table_is_that_of_the_code(readme: str, dingtalk: bool) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
     table = text.split("<!-- settings -->\n", 1)[1].split("<!-- /settings -->", 1)[0]
-    assert table.strip() == settings_table().strip()
+    assert table.strip() == settings_table(dingtalk=dingtalk).strip()
 
 
-def test_the_readme_is_short_and_its_links_lead_somewhere() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 200
+@pytest.mark.parametrize(("readme", "most"), [("README.md", 200), ("bots/README.md", 90)])
+def test_a_readme_is_short_and_its_links_lead_somewhere(readme: str, most: int) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= most
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / readme).parent / target).exists(), target

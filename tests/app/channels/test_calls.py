@@ -100,6 +100,8 @@ FIRST = date(2026, 8, 1)
         # reached on the last day still counts, a day later does not
         (days(date(2026, 8, 28), 100, 100, 100), 400, date(2026, 8, 30), date(2026, 8, 31)),
         (days(date(2026, 8, 28), 100, 100, 100), 401, date(2026, 8, 30), None),
+        # so large that it would last until after the last day of the calendar
+        (days(FIRST, 1), 10_000_000, date(2026, 8, 3), None),
     ],
 )
 def test_the_day_on_which_a_quota_ends(by_day: dict[date, int], quota: int, today: date, ends: date | None) -> None:

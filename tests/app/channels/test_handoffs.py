@@ -35,7 +35,7 @@ async def test_a_turn_is_handed_over_once_with_what_the_bot_said_and_on_what_evi
     assert (first.number, first.state, first.question, first.answer) == (1, "waiting", turn.question, turn.answer)
     assert first.evidence[0]["document"] == "费用.md"
     assert first.knowledge_bases == ("shop",)
-    assert first == await handed(handoffs, turn) == await handoffs.of_turn(turn.id)
+    assert first == await handed(handoffs, turn)
     assert await handoffs.waiting(DEFAULT_TENANT) == [first]
 
 

@@ -69,8 +69,8 @@ async def test_open_replies_are_found_by_channel_card_and_age(replies: Replies) 
     await replies.open(reply(2))
     await replies.open(reply(3, channel="other"))
     await replies.close(reply(2).id, "failed")
-    assert [each.id for each in await replies.still_open("dingtalk")] == [reply(1).id]
-    assert await replies.still_open("dingtalk", older_than=timedelta(minutes=5)) == []
+    assert [each.id for each in await replies.still_open("dingtalk", "answer")] == [reply(1).id]
+    assert await replies.still_open("dingtalk", "answer", older_than=timedelta(minutes=5)) == []
     found = await replies.by_card("card-2")
     assert found is not None
     assert found.state == "failed"

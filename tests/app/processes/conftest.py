@@ -72,9 +72,9 @@ class Up:
 
 def _name(process: psutil.Process) -> str:
     line = " ".join(process.cmdline())
-    names = ("redis-server", "chroma", "stand_in.py api", "stand_in.py worker", "stand_in.py images")
+    names = ("redis-server", "chroma", "stand_in.py api", "stand_in.py worker", "stand_in.py images", "-m bots")
     found = next((name for name in names if name in line), line)
-    return found.removeprefix("stand_in.py ").removesuffix("-server")
+    return found.removeprefix("stand_in.py ").removeprefix("-m ").removesuffix("-server").replace("bots", "bot")
 
 
 StartUp = Callable[..., Up]

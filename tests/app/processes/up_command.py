@@ -1,4 +1,6 @@
-"""``copilot up`` with stand-ins for the API and the worker: ``up_command.py [--api OPTIONS] [--worker OPTIONS] …``.
+"""``copilot up`` with stand-ins for the API and the workers: ``up_command.py [--api OPTIONS] [--worker OPTIONS] …``.
+
+The bot, where there is one, is the real one.
 
 Settings come from the environment, as ever; the callbacks print what they are called with.
 """
@@ -33,7 +35,7 @@ def main() -> int:
     def children(settings: Settings, services: Services, port: int) -> Sequence[ChildSpec]:
         extra = {"api": options.api.split(), "worker": options.worker.split(), "images": []}
         return [
-            replace(spec, argv=(sys.executable, STAND_IN, spec.name, *extra[spec.name]))
+            replace(spec, argv=(sys.executable, STAND_IN, spec.name, *extra[spec.name])) if spec.name in extra else spec
             for spec in copilot_children(settings, services, port)
         ]
 

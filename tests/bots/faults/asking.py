@@ -1,7 +1,9 @@
 """Questions to a bot, and what people got for them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from app.channels.replies import Reply
 from bots.dingtalk.attempts import Patience
@@ -13,7 +15,9 @@ from bots.sandbox.gateway import Gateway
 from bots.sandbox.people import Conversation
 from bots.sandbox.pushes import Push
 from bots.wiring import Tempo
-from tests.bots.house import House, user
+from knowledge.vectors import MemoryVectors
+from tests.bots.house import House, TypingModel, bot_of, take_in_returns, user
+from tests.e2e.redis_server import RedisServer
 
 QUESTION = "退货期限是几天？"
 ANSWER = "签收后 7 天内可以退货 [1]。退回运费由买家承担，质检通过后 3 个工作日内退款 [1]。"
@@ -24,6 +28,19 @@ HURRIED = Tempo(
 )
 LONG = 30.0  # seconds: what takes one may take longer on a busy machine
 _ENDED = ("done", "failed", "stored", "unclosed")
+
+
+@asynccontextmanager
+async def bots_of(
+    count: int, gateway: Gateway, data: Path, *, redis: RedisServer, model: TypingModel, **more: object
+) -> AsyncIterator[House]:
+    """So many processes, as far as they know: one Redis, one database, a connection each. → the first."""
+    shared = {"model": model, "redis_url": redis.url, "vectors": MemoryVectors(), "tempo": HURRIED, **more}
+    async with AsyncExitStack() as running:
+        houses = [await running.enter_async_context(bot_of(gateway, data, **shared)) for _ in range(count)]  # type: ignore[arg-type]
+        await take_in_returns(houses[0])
+        await gateway.connected(count, LONG)
+        yield houses[0]
 
 
 async def ask(house: House, place: Conversation, text: str = QUESTION, who: str = "u1", **more: object) -> Push:

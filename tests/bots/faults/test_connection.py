@@ -262,5 +262,5 @@ async def test_f13_a_bot_that_is_stopped_in_the_middle_of_an_answer_ends_soon_an
         await take_in_returns(house)
         assert (await ended(house, push)).state == "done"
         assert (await ended(house, behind)).state == "done"
-        assert ("请再问一次" if trouble == "none" else ANSWER) in card.content
+        assert "请再问一次" in card.content
         assert ANSWER in card_of(gateway, behind).content

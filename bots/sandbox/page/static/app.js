@@ -50,24 +50,48 @@ class App {
     section(this.#lost, [words.lang, connected], () => (connected ? null : [t("reconnecting")]));
     this.#drawBar();
     this.#drawTabs();
-    for (const part of [this.#conversations, this.#thread, this.#composer, this.#figures, this.#troubles, this.#clock]) part.update();
+    for (const part of [this.#conversations, this.#thread, this.#composer, this.#figures, this.#troubles, this.#clock])
+      part.update();
   }
 
   #drawBar() {
     const { figures, links } = this.#store;
     const online = figures.connections > 0;
     section(this.#bar, [words.lang, theme.chosen, online, links], () => [
-      h("span", { class: "brand" }, icon("brand", 24), h("strong", {}, t("title")), h("span", { class: "brand-part" }, t("subtitle"))),
+      h(
+        "span",
+        { class: "brand" },
+        icon("brand", 24),
+        h("strong", {}, t("title")),
+        h("span", { class: "brand-part" }, t("subtitle")),
+      ),
       h("span", { class: `line ${online ? "on" : "off"}`, role: "status" }, t(online ? "online" : "offline")),
-      ...Object.entries(links).map(([name, url]) => h("a", { class: "bar-link", href: url, target: "_blank", rel: "noopener" }, t(name))),
-      this.#tool("switch_language", h("span", { class: "letters" }, words.lang === "zh" ? "EN" : "中"), () => words.switch()),
-      this.#tool("theme", icon({ auto: "auto", light: "sun", dark: "moon" }[theme.chosen]), () => theme.next(), { name: t(`theme.${theme.chosen}`) }),
+      ...Object.entries(links).map(([name, url]) =>
+        h("a", { class: "bar-link", href: url, target: "_blank", rel: "noopener" }, t(name)),
+      ),
+      this.#tool("switch_language", h("span", { class: "letters" }, words.lang === "zh" ? "EN" : "中"), () =>
+        words.switch(),
+      ),
+      this.#tool("theme", icon({ auto: "auto", light: "sun", dark: "moon" }[theme.chosen]), () => theme.next(), {
+        name: t(`theme.${theme.chosen}`),
+      }),
     ]);
   }
 
   #tool(key, sign, press, parameters) {
     const label = t(key, parameters);
-    return h("button", { type: "button", class: "icon-button", "data-tool": key, "aria-label": label, title: label, on: { click: press } }, sign);
+    return h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button",
+        "data-tool": key,
+        "aria-label": label,
+        title: label,
+        on: { click: press },
+      },
+      sign,
+    );
   }
 
   #drawTabs() {
@@ -78,7 +102,12 @@ class App {
       Object.entries(TABS).map(([name, sign]) =>
         h(
           "button",
-          { type: "button", "data-tab": name, "aria-current": this.#tab === name ? "page" : null, on: { click: () => this.#show(name) } },
+          {
+            type: "button",
+            "data-tab": name,
+            "aria-current": this.#tab === name ? "page" : null,
+            on: { click: () => this.#show(name) },
+          },
           icon(sign, 22),
           h("span", {}, t(`tab.${name}`)),
           dot[name] ? h("i", { class: "dot" }) : null,

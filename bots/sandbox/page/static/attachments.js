@@ -13,7 +13,14 @@ export class Attachments {
   #changed;
   #pictures = []; // {code, name, url}
   #open = false;
-  #input = h("input", { type: "file", accept: "image/*", multiple: true, class: "sr", tabindex: "-1", "aria-hidden": "true" });
+  #input = h("input", {
+    type: "file",
+    accept: "image/*",
+    multiple: true,
+    class: "sr",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
   #fileInput = h("input", { type: "file", class: "sr", tabindex: "-1", "aria-hidden": "true", "data-file": true });
 
   constructor(store, changed) {
@@ -23,10 +30,13 @@ export class Attachments {
     this.picker = h("div", { class: "picker", role: "dialog" });
     this.picker.hidden = true;
     this.element.hidden = true;
-    document.body.append(this.#input, this.#fileInput);
+    this.inputs = h("span", {}, this.#input, this.#fileInput);
     this.#input.addEventListener("change", () => this.take([...this.#input.files]));
     this.#fileInput.addEventListener("change", () => this.#sendFile([...this.#fileInput.files][0]));
-    document.addEventListener("pointerdown", ({ target }) => !target.closest?.(".picker, [data-tool=picture]") && this.togglePicker(false));
+    document.addEventListener(
+      "pointerdown",
+      ({ target }) => !target.closest?.(".picker, [data-tool=picture]") && this.togglePicker(false),
+    );
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.togglePicker(false));
   }
 
@@ -75,7 +85,17 @@ export class Attachments {
   #choices() {
     const own = { type: "button", class: "own", on: { click: () => this.#input.click() } };
     const photo = (name) =>
-      h("button", { type: "button", class: "photo", "data-photo": name, "aria-label": name, on: { click: () => this.takePhoto(name) } }, h("img", { src: `/photos/${name}`, alt: "" }));
+      h(
+        "button",
+        {
+          type: "button",
+          class: "photo",
+          "data-photo": name,
+          "aria-label": name,
+          on: { click: () => this.takePhoto(name) },
+        },
+        h("img", { src: `/photos/${name}`, alt: "" }),
+      );
     return [
       h("button", own, icon("picture", 18), t("attach.own")),
       h("p", {}, t("attach.samples")),
@@ -100,7 +120,9 @@ export class Attachments {
   }
 
   #show() {
-    section(this.element, [words.lang, this.#pictures], () => (this.#pictures.length ? this.#pictures.map((one) => this.#thumbnail(one)) : null));
+    section(this.element, [words.lang, this.#pictures], () =>
+      this.#pictures.length ? this.#pictures.map((one) => this.#thumbnail(one)) : null,
+    );
     this.#changed();
   }
 

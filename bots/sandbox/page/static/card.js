@@ -33,7 +33,9 @@ export class Card {
     this.element.classList.toggle("writing", Boolean(item.streams) && (state === "INPUTING" || state === "PROCESSING"));
     this.#body.replaceChildren(...(parts ? this.#parts(parts, values) : [this.#unlaid(template)]));
     if (item.blank) this.#body.replaceChildren(h("p", { class: "card-note" }, t("card.blank")));
-    section(this.#clicks, [words.lang, item.clicks, this.#store.speaker?.id], () => item.clicks.map((click) => this.#said(click, values)));
+    section(this.#clicks, [words.lang, item.clicks, this.#store.speaker?.id], () =>
+      item.clicks.map((click) => this.#said(click, values)),
+    );
   }
 
   #unlaid(template) {
@@ -47,7 +49,11 @@ export class Card {
   #part(part, values) {
     switch (part.kind) {
       case "text":
-        return h("p", { class: `card-text${part.bold ? " bold" : ""}${part.small ? " small" : ""}` }, fill(part.text, values));
+        return h(
+          "p",
+          { class: `card-text${part.bold ? " bold" : ""}${part.small ? " small" : ""}` },
+          fill(part.text, values),
+        );
       case "markdown":
         return this.#markdown(part, values);
       case "buttons":
@@ -110,7 +116,9 @@ export class Card {
   /** What the button said, wherever in the layout it is. */
   #label(action, params, values) {
     const layout = this.#store.layouts[this.#item.template] ?? {};
-    const buttons = Object.values(layout).flat().flatMap((part) => part.buttons ?? []);
+    const buttons = Object.values(layout)
+      .flat()
+      .flatMap((part) => part.buttons ?? []);
     const found = buttons.find((one) => one.action === action && (one.params.reason ?? "") === (params.reason ?? ""));
     return (found && fill(found.label, values)) || action;
   }

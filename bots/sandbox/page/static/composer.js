@@ -33,7 +33,16 @@ export class Composer {
       "form",
       { class: "composer", on: { submit: (event) => this.#submit(event) } },
       this.#speakers,
-      h("div", { class: "composer-box" }, this.#quote, this.attachments.element, line, foot, this.attachments.picker),
+      h(
+        "div",
+        { class: "composer-box" },
+        this.#quote,
+        this.attachments.element,
+        line,
+        foot,
+        this.attachments.picker,
+        this.attachments.inputs,
+      ),
       this.#wishes,
     );
     this.#field.addEventListener("keydown", (event) => this.#key(event));
@@ -63,22 +72,41 @@ export class Composer {
     this.#send.setAttribute("aria-label", t("send"));
     this.#send.disabled = this.#busy || !(this.#field.value.trim() || this.attachments.any);
     this.#speakers.setAttribute("aria-label", t("speaking_as"));
-    section(this.#speakers, [words.lang, place.id, speaker.id], () => (single ? null : place.members.map((id) => this.#speaker(people.get(id)))));
+    section(this.#speakers, [words.lang, place.id, speaker.id], () =>
+      single ? null : place.members.map((id) => this.#speaker(people.get(id))),
+    );
     section(this.#quote, [words.lang, replying?.number], () => replying && this.#replying(replying));
-    section(this.#wishes, [words.lang, this.attachments.pictures.length, Boolean(this.#field.value)], () => this.#wishesShown());
-    section(this.#tools, [words.lang, single, this.#spoken, Boolean(replying)], () => this.#toolsShown(single, Boolean(replying)));
+    section(this.#wishes, [words.lang, this.attachments.pictures.length, Boolean(this.#field.value)], () =>
+      this.#wishesShown(),
+    );
+    section(this.#tools, [words.lang, single, this.#spoken, Boolean(replying)], () =>
+      this.#toolsShown(single, Boolean(replying)),
+    );
   }
 
   #speaker(person) {
     const chosen = person === this.#store.speaker;
     const says = t(`role.${person.role}`);
     const role = person.role === "viewer" || says === person.name ? null : h("span", { class: "speaker-role" }, says);
-    const attributes = { type: "button", class: "speaker", role: "radio", "aria-checked": String(chosen), "data-user": person.id, tabindex: chosen ? "0" : "-1" };
+    const attributes = {
+      type: "button",
+      class: "speaker",
+      role: "radio",
+      "aria-checked": String(chosen),
+      "data-user": person.id,
+      tabindex: chosen ? "0" : "-1",
+    };
     const choose = () => {
       this.#store.speakAs(person.id);
       this.focus();
     };
-    return h("button", { ...attributes, on: { click: choose, keydown: (event) => this.#arrow(event) } }, avatar(person, "small"), h("span", {}, person.name), role);
+    return h(
+      "button",
+      { ...attributes, on: { click: choose, keydown: (event) => this.#arrow(event) } },
+      avatar(person, "small"),
+      h("span", {}, person.name),
+      role,
+    );
   }
 
   /** The arrow keys go through the speakers, as they do through radio buttons. */
@@ -94,7 +122,12 @@ export class Composer {
 
   #replying(item) {
     const name = nameOf(this.#store.people.get(item.user));
-    const drop = { type: "button", class: "icon-button small", "aria-label": t("reply.none"), on: { click: () => this.#store.reply(null) } };
+    const drop = {
+      type: "button",
+      class: "icon-button small",
+      "aria-label": t("reply.none"),
+      on: { click: () => this.#store.reply(null) },
+    };
     return [
       h("span", { class: "replying-who" }, t("reply.to", { name })),
       h("span", { class: "replying-text" }, plain(summary(item))),
@@ -108,13 +141,23 @@ export class Composer {
       this.#field.value = text;
       this.#say();
     };
-    return WISHES.map((key) => h("button", { type: "button", class: "wish", on: { click: () => send(t(key)) } }, t(key)));
+    return WISHES.map((key) =>
+      h("button", { type: "button", class: "wish", on: { click: () => send(t(key)) } }, t(key)),
+    );
   }
 
   #toolsShown(single, replying) {
     const tool = (name, sign, press, { possible = true, pressed = null } = {}) => {
       const title = possible ? t(name) : t("attach.not_in_groups");
-      const attributes = { type: "button", class: "icon-button", "data-tool": sign, "aria-label": title, title, disabled: !possible, "aria-pressed": pressed };
+      const attributes = {
+        type: "button",
+        class: "icon-button",
+        "data-tool": sign,
+        "aria-label": title,
+        title,
+        disabled: !possible,
+        "aria-pressed": pressed,
+      };
       return h("button", { ...attributes, on: { click: press } }, icon(sign, 20));
     };
     const speak = () => {

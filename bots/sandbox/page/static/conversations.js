@@ -46,7 +46,11 @@ export class Conversations {
   #entry(row) {
     const current = row.id === this.#store.place.id;
     const badge = row.unread
-      ? h("span", { class: "badge", "aria-label": t("unread", { count: row.unread }) }, String(Math.min(row.unread, 99)))
+      ? h(
+          "span",
+          { class: "badge", "aria-label": t("unread", { count: row.unread }) },
+          String(Math.min(row.unread, 99)),
+        )
       : null;
     const enter = () => {
       this.#store.enter(row.id);
@@ -54,7 +58,13 @@ export class Conversations {
     };
     const button = h(
       "button",
-      { type: "button", class: "conversation", "data-title": row.title, "aria-current": current ? "true" : null, on: { click: enter } },
+      {
+        type: "button",
+        class: "conversation",
+        "data-title": row.title,
+        "aria-current": current ? "true" : null,
+        on: { click: enter },
+      },
       crest(row, this.#store.people),
       h("span", { class: "conversation-name" }, row.title),
       h("span", { class: "conversation-time" }, row.time ? clockTime(row.time) : ""),

@@ -9,11 +9,24 @@ export function empty(store, onTry) {
   const { place, questions, photos } = store;
   const kind = place.operators ? "operators" : place.kind;
   const starter = (text, wish, sign) =>
-    h("button", { type: "button", class: "starter", on: { click: () => onTry(wish) } }, icon(sign, 18), h("span", {}, text), icon("right", 16));
+    h(
+      "button",
+      { type: "button", class: "starter", on: { click: () => onTry(wish) } },
+      icon(sign, 18),
+      h("span", {}, text),
+      icon("right", 16),
+    );
   const asked = (questions[words.lang] ?? []).slice(0, kind === "group" ? 3 : 2);
   const tries = asked.map((text) => starter(text, { text }, "chats"));
-  if (photos.length) tries.push(starter(t("try.picture"), { text: t("try.picture.text"), photo: photos[0] }, "picture"));
-  tries.push(starter(t(kind === "single" ? "try.status" : "try.help"), { text: t(kind === "single" ? "try.status" : "try.help") }, "info"));
+  if (photos.length)
+    tries.push(starter(t("try.picture"), { text: t("try.picture.text"), photo: photos[0] }, "picture"));
+  tries.push(
+    starter(
+      t(kind === "single" ? "try.status" : "try.help"),
+      { text: t(kind === "single" ? "try.status" : "try.help") },
+      "info",
+    ),
+  );
   return h(
     "div",
     { class: "empty" },

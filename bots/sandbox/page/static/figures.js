@@ -19,7 +19,16 @@ export class Figures {
   constructor(store) {
     this.#store = store;
     this.#title = h("h2", {});
-    this.element = h("section", { class: "panel-part figures" }, this.#title, this.#minute, this.#quotas, this.#facts, this.#rules, this.#last);
+    this.element = h(
+      "section",
+      { class: "panel-part figures" },
+      this.#title,
+      this.#minute,
+      this.#quotas,
+      this.#facts,
+      this.#rules,
+      this.#last,
+    );
     this.#minute.append(...Array.from({ length: SECONDS }, () => h("i", {}, h("b", {}), h("s", {}))));
     setInterval(() => this.#drawMinute(), 1000);
   }
@@ -36,7 +45,9 @@ export class Figures {
       quota("sees.calls", seen.calls, seen.calls_limit),
       quota("sees.messages", seen.messages, seen.messages_limit),
     ]);
-    section(this.#facts, [words.lang, facts(seen)], () => facts(seen).flatMap(([name, value, kind]) => fact(name, value, kind)));
+    section(this.#facts, [words.lang, facts(seen)], () =>
+      facts(seen).flatMap(([name, value, kind]) => fact(name, value, kind)),
+    );
     section(this.#rules, [words.lang, seen.violations, this.#found], () => this.#rulesShown(seen));
     const open = this.#last.open;
     section(this.#last, [words.lang, seen.last], () => [h("summary", {}, t("sees.last")), calls(seen.last)]);
@@ -69,16 +80,28 @@ export class Figures {
       this.update();
     };
     const lines = this.#found ?? violations;
-    const list = lines.length ? h("ul", { class: "violations" }, ...lines.slice(-6).map((line) => h("li", {}, line))) : null;
+    const list = lines.length
+      ? h("ul", { class: "violations" }, ...lines.slice(-6).map((line) => h("li", {}, line)))
+      : null;
     const said = this.#found?.length === 0 ? h("p", { class: "fine" }, t("check.fine")) : null;
-    const count = this.#found?.length ? h("p", { class: "found" }, t("check.found", { count: this.#found.length })) : null;
-    return [count, list, said, h("button", { type: "button", class: "secondary", on: { click: check } }, t("check"))].filter(Boolean);
+    const count = this.#found?.length
+      ? h("p", { class: "found" }, t("check.found", { count: this.#found.length }))
+      : null;
+    return [
+      count,
+      list,
+      said,
+      h("button", { type: "button", class: "secondary", on: { click: check } }, t("check")),
+    ].filter(Boolean);
   }
 }
 
 function facts(seen) {
   const none = t("sees.none");
-  const ms = (value) => (value === undefined || value === null ? none : t("sees.ms", { count: value < 10 ? value.toFixed(1) : Math.round(value) }));
+  const ms = (value) =>
+    value === undefined || value === null
+      ? none
+      : t("sees.ms", { count: value < 10 ? value.toFixed(1) : Math.round(value) });
   const rules = seen.violation_count ? String(seen.violation_count) : t("sees.rules.none");
   return [
     ["sees.second", t("sees.second.of", { count: seen.busiest, limit: seen.qps }), ""],
@@ -111,15 +134,17 @@ function quota(name, used, limit) {
 
 function calls(last) {
   if (!last.length) return h("p", { class: "quiet" }, t("sees.last.none"));
-  const rows = last.toReversed().map(({ route, status, code, ms, fault }) =>
-    h(
-      "li",
-      { class: status >= 400 || status === 0 || code ? "bad" : "" },
-      h("span", { class: "call-route" }, route),
-      fault ? h("span", { class: "call-fault" }, t("sees.injected")) : null,
-      h("span", { class: "call-status", title: code }, status === 0 ? t("sees.cut") : code || String(status)),
-      h("span", { class: "call-ms" }, t("sees.ms", { count: ms })),
-    ),
-  );
+  const rows = last
+    .toReversed()
+    .map(({ route, status, code, ms, fault }) =>
+      h(
+        "li",
+        { class: status >= 400 || status === 0 || code ? "bad" : "" },
+        h("span", { class: "call-route" }, route),
+        fault ? h("span", { class: "call-fault" }, t("sees.injected")) : null,
+        h("span", { class: "call-status", title: code }, status === 0 ? t("sees.cut") : code || String(status)),
+        h("span", { class: "call-ms" }, t("sees.ms", { count: ms })),
+      ),
+    );
   return h("ul", { class: "calls" }, ...rows);
 }

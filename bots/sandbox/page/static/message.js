@@ -22,7 +22,13 @@ export class Item {
     const mine = person && person === store.speaker;
     const reply = h(
       "button",
-      { type: "button", class: "icon-button small reply", "aria-label": t("reply"), title: t("reply"), on: { click: () => onReply(item.number) } },
+      {
+        type: "button",
+        class: "icon-button small reply",
+        "aria-label": t("reply"),
+        title: t("reply"),
+        on: { click: () => onReply(item.number) },
+      },
       icon("reply", 17),
     );
     const body = this.#card ? this.#card.element : bubble(store, item, onQuote);
@@ -30,7 +36,13 @@ export class Item {
       "article",
       { class: `item ${mine ? "mine" : person ? "theirs" : "robot"}`, "data-number": item.number },
       avatar(person),
-      h("header", { class: "who" }, h("span", { class: "name" }, nameOf(person)), roleTag(person), h("time", {}, clockTime(item.time))),
+      h(
+        "header",
+        { class: "who" },
+        h("span", { class: "name" }, nameOf(person)),
+        roleTag(person),
+        h("time", {}, clockTime(item.time)),
+      ),
       h("div", { class: "said" }, body, reply),
       h("footer", {}, this.#meta),
     );
@@ -91,7 +103,16 @@ function quote(store, { user, text: said, number }, onQuote) {
 function picture(code, about) {
   const source = /^https?:/.test(code) ? code : `/media/${encodeURIComponent(code)}`;
   const image = h("img", { src: source, alt: about });
-  return h("button", { type: "button", class: "picture sent", title: t("picture.large"), on: { click: (event) => (event.stopPropagation(), enlarge(source, about)) } }, image);
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "picture sent",
+      title: t("picture.large"),
+      on: { click: (event) => (event.stopPropagation(), enlarge(source, about)) },
+    },
+    image,
+  );
 }
 
 function voice({ seconds, recognition }) {

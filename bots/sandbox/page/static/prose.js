@@ -53,7 +53,11 @@ export function mention(root, at) {
   for (const node of texts) {
     const parts = node.data.split(pattern);
     if (parts.length > 1)
-      node.replaceWith(...parts.filter(Boolean).map((part) => (names.has(part) ? h("span", { class: "mention" }, names.get(part)) : part)));
+      node.replaceWith(
+        ...parts
+          .filter(Boolean)
+          .map((part) => (names.has(part) ? h("span", { class: "mention" }, names.get(part)) : part)),
+      );
   }
 }
 

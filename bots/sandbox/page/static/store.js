@@ -31,7 +31,8 @@ export class Store extends EventTarget {
     for (const [number, item] of Object.entries(items ?? {})) {
       const isNew = !this.items[number];
       this.items[number] = item;
-      if (isNew && !fresh && !this.#isSeen(item)) this.unread.set(item.conversation, (this.unread.get(item.conversation) ?? 0) + 1);
+      if (isNew && !fresh && !this.#isSeen(item))
+        this.unread.set(item.conversation, (this.unread.get(item.conversation) ?? 0) + 1);
     }
     this.#tell();
   }

@@ -16,6 +16,7 @@ export class Thread {
   #key = "";
   #onTry;
   #atEnd = true;
+  #size = "";
   #head = h("header", { class: "thread-head" });
   #column = h("div", { class: "column", role: "log" });
   #scroller = h("div", { class: "scroller", tabindex: "0" }, this.#column);
@@ -70,7 +71,9 @@ export class Thread {
   #title() {
     const { place, people } = this.#store;
     const group = place.kind === "group";
-    const about = place.operators ? t("operators") : t(group ? "members" : "members.single", { count: place.members.length });
+    const about = place.operators
+      ? t("operators")
+      : t(group ? "members" : "members.single", { count: place.members.length });
     this.#head.replaceChildren(crest(place, people), h("h1", {}, place.title), h("p", {}, about));
   }
 
@@ -81,7 +84,8 @@ export class Thread {
       return;
     }
     const before = items[items.indexOf(item) - 1];
-    if (!before || item.time - before.time > APART_MS) this.#column.append(h("p", { class: "moment" }, moment(item.time, this.#now)));
+    if (!before || item.time - before.time > APART_MS)
+      this.#column.append(h("p", { class: "moment" }, moment(item.time, this.#now)));
     const view = new Item(this.#store, item, {
       onReply: (number) => this.#store.reply(this.#store.items[number]),
       onQuote: (number) => this.find(number),
@@ -94,9 +98,13 @@ export class Thread {
     return Date.now() + (this.#store.figures?.ahead ?? 0) * 1000;
   }
 
+  /** What grew or shrank around the reader is not the reader's going away. */
   #moved() {
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < NEAR;
+    const size = `${scrollHeight} ${clientHeight}`;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR;
+    this.#atEnd = near || (this.#atEnd && size !== this.#size);
+    this.#size = size;
     this.element.classList.toggle("away", !this.#atEnd);
   }
 }

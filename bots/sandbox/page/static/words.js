@@ -40,7 +40,11 @@ export const t = (key, parameters) => words.say(key, parameters);
 
 /** 14:02 in the reader's time. */
 export function clockTime(ms) {
-  return new Date(ms).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false });
+  return new Date(ms).toLocaleTimeString(document.documentElement.lang, {
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+  });
 }
 
 /** What stands between messages that lie apart. */

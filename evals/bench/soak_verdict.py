@@ -1,0 +1,99 @@
+"""What became of each message of a soak: what people saw for it, when, and what it cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.channels.replies import Reply
+from bots.sandbox.cards import CardState
+from bots.sandbox.chat import Message
+from bots.sandbox.gateway import Gateway
+from bots.wording import say
+from evals.bench.soak_crowd import Said
+
+NO_CALLS = {"open", "connect", "token", "file"}  # cost no quota
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Messages without anything to see for them, and with too much."""
+
+    lost: tuple[str, ...]
+    doubled: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Seconds from asking, of those answers that came in a card, or in a message at once."""
+
+    first_text: tuple[float, ...]
+    end: tuple[float, ...]
+
+
+def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply], jobs: Mapping[str, int]) -> Verdict:
+    """``replies`` are the rows of cards, by card id: they tell which message a card is for. ``jobs``: how many were
+    begun for a message, by its id; each has something to see of its own."""
+    seen: Counter[int] = Counter()
+    weak: Counter[int] = Counter()  # cards that failed; something else may speak for them
+    loose: Counter[str] = Counter()  # conversation → what could be for any message there
+    by_id = {one.push.msg_id: one.number for one in said}
+    for place, item in gateway.chat.timeline:
+        if isinstance(item, CardState):
+            number = by_id.get(_message_of(replies.get(item.id)))
+            (weak if item.state == "FAILED" else seen)[number or 0] += 1
+        elif item.way != "user" and item.kind != "image":  # a picture by the API comes after its caption
+            number = _number(item, said, by_id)
+            loose[place.id] += number is None
+            seen[number or 0] += number is not None
+    lost, doubled = [], ["a card of nobody's"] * seen[0]
+    for one in said:
+        least = 1 + jobs.get(one.push.msg_id, 0)
+        missing = least - seen[one.number] - weak[one.number]
+        found = min(max(0, missing), loose[one.place.id])
+        loose[one.place.id] -= found
+        if missing > found:
+            lost.append(f"No.{one.number}")
+        if seen[one.number] > least + one.again or least > 2:
+            doubled.append(f"No.{one.number}")
+    return Verdict(tuple(lost), (*doubled, *(["in a chat"] * loose.total())))
+
+
+def waits(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply]) -> Waits:
+    """Of questions."""
+    questions = {one.push.msg_id: one.push.time for one in said if one.kind == "question"}
+    first: list[float] = []
+    end: list[float] = []
+    for card in gateway.cards.values():
+        asked = questions.pop(_message_of(replies.get(card.id)), None)
+        if asked is not None and card.frames:
+            first.append(card.frames[0].time - asked)
+            end.append(card.frames[-1].time - asked)
+    for message in gateway.messages:
+        if message.answers in questions:
+            first.append(message.time - questions[message.answers])
+            end.append(message.time - questions.pop(message.answers))
+    return Waits(tuple(first), tuple(end))
+
+
+def calls_made(gateway: Gateway) -> int:
+    """What the quotas count."""
+    return sum(call.route not in NO_CALLS for call in gateway.calls)
+
+
+def throttled(gateway: Gateway) -> int:
+    """Calls that came too fast; those that were refused on purpose are none."""
+    return sum(call.throttled and not call.fault for call in gateway.calls)
+
+
+def _message_of(reply: Reply | None) -> str:
+    return "" if reply is None else str(reply.target.get("message_id") or "")
+
+
+def _number(message: Message, said: Sequence[Said], by_id: Mapping[str, int]) -> int | None:
+    """By the number in its words, else by the webhook it came by; what could not be said before came by another's."""
+    named = [one.number for one in said if f"No.{one.number} " in message.text]
+    if named:
+        return named[-1]
+    if message.way == "webhook" and say("stored", "zh") not in message.text:
+        return by_id.get(message.answers or "")
+    return None

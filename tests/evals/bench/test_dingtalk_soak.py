@@ -1,0 +1,17 @@
+"""The soak itself, for a moment: two bots, one of them killed, everything going wrong."""
+
+import pytest
+
+from evals.bench.dingtalk_soak import run
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(400)
+async def test_for_a_moment_of_faults_nothing_is_lost_or_doubled() -> None:
+    report = await run(minutes=0.2, seed=3, kill_every_s=6)
+    assert (report.lost, report.doubled) == ((), ())
+    assert report.messages > 12
+    assert report.restarts >= 1
+    assert report.good
+    assert report.calls_per_answer < report.plain_calls
+    assert report.table().row_count == len(report.json()) - 3
