@@ -43,9 +43,10 @@ async def run_bot(
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     running = running_bot(settings, redis_url=redis_url, chroma_url=chroma_url, twins=twins, tempo=tempo)
     async with running as (bot, wire):
+        listen = listener(settings, bot, wire)
         mark_ready(settings.data)
         log.info("bot ready mode=%s", settings.dingtalk_mode)
-        await bot.run(listener(settings, bot, wire), stop)
+        await bot.run(listen, stop)
 
 
 def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable[None]]:
@@ -79,15 +80,13 @@ def stream_of(bot: Bot, wire: Wire) -> Stream:
     return Stream(wire.client.open_connection, bot.on_message, bot.on_action, robot=bot.robot, pace=wire.tempo.pace)
 
 
-async def _serve(settings: Settings, bot: Bot, wire: Wire) -> None:
-    """HTTP callbacks, and clicks sent to them. Raises InvalidInput ``setting_missing``."""
+async def _serve(settings: Settings, public_url: str, bot: Bot, wire: Wire) -> None:
+    """HTTP callbacks at ``public_url``, and clicks sent to them."""
     from bots.dingtalk.callbacks import CLICKS, callback_app
 
-    if not settings.dingtalk_callback_url:
-        raise InvalidInput("Set COPILOT_DINGTALK_CALLBACK_URL to where DingTalk reaches us.", code="setting_missing")
     secret = wire.credentials.client_secret
     card_secret = hashlib.sha256(f"cards:{secret}".encode()).hexdigest()
-    url = settings.dingtalk_callback_url.rstrip("/") + CLICKS
+    url = public_url.rstrip("/") + CLICKS
     app = callback_app(bot.on_message, bot.on_action, robot=bot.robot, client_secret=secret, card_secret=card_secret)
     config = uvicorn.Config(
         app,

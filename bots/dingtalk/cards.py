@@ -7,7 +7,7 @@ to be merged by key, and never the streamed one, which only frames may change.
 ``answer``: a card that streams ``content``
 | variable | type | what |
 |---|---|---|
-| status | text | what is being done; shown until the card has ended |
+| status | text | what is being done; shown until there is some of the answer |
 | content | markdown | the answer, in frames |
 | sources | markdown | the documents cited, numbered as in the answer |
 | notice | text | a line under the answer: a refusal, a hand-over, … |

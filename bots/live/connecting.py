@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ async def pings(scene: Scene) -> None:
     while len(_pings(scene)) < 3 and (left := end - asyncio.get_running_loop().time()) > 0:
         await scene.line.first(_is_ping, seconds=left, after=len(scene.line.heard))
     times = [heard.at for heard in _pings(scene)]
-    periods = ", ".join(f"{later - earlier:.1f}" for earlier, later in zip(times, times[1:], strict=False))
+    periods = ", ".join(f"{later - earlier:.1f}" for earlier, later in pairwise(times))
     scene.saw("pings.seen", count=len(times), periods=periods or "–")
     scene.saw("pings.connections", count=scene.line.connections)
 

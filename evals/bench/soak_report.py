@@ -12,7 +12,7 @@ Memory: TypeAlias = Sequence[tuple[float, int]]
 """When, in seconds, and how many bytes."""
 
 MB = 1 << 20
-WARM_UP = 0.2  # of the run, before memory is looked at
+WARM_UP = 0.5  # of the run, before memory is looked at: a process keeps its last 256 turns, and must have had them
 
 
 @dataclass(frozen=True, slots=True)

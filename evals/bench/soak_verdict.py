@@ -1,8 +1,9 @@
 """What became of each message of a soak: what people saw for it, when, and what it cost."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from app.channels.replies import Reply
 from bots.sandbox.cards import CardState
@@ -35,7 +36,7 @@ def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply],
     begun for a message, by its id; each has something to see of its own."""
     seen: Counter[int] = Counter()
     weak: Counter[int] = Counter()  # cards that failed; something else may speak for them
-    loose: Counter[str] = Counter()  # conversation → what could be for any message there
+    loose: defaultdict[str, list[str]] = defaultdict(list)  # conversation → what could be for any message there
     by_id = {one.push.msg_id: one.number for one in said}
     for place, item in gateway.chat.timeline:
         if isinstance(item, CardState):
@@ -43,19 +44,22 @@ def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply],
             (weak if item.state == "FAILED" else seen)[number or 0] += 1
         elif item.way != "user" and item.kind != "image":  # a picture by the API comes after its caption
             number = _number(item, said, by_id)
-            loose[place.id] += number is None
-            seen[number or 0] += number is not None
+            if number is None:
+                loose[place.id].append(f"{place.title}: {item.text[:12]}…")
+            else:
+                seen[number] += 1
     lost, doubled = [], ["a card of nobody's"] * seen[0]
     for one in said:
         least = 1 + jobs.get(one.push.msg_id, 0)
         missing = least - seen[one.number] - weak[one.number]
-        found = min(max(0, missing), loose[one.place.id])
-        loose[one.place.id] -= found
-        if missing > found:
+        while missing > 0 and loose[one.place.id]:
+            loose[one.place.id].pop(0)
+            missing -= 1
+        if missing > 0:
             lost.append(f"No.{one.number}")
         if seen[one.number] > least + one.again or least > 2:
             doubled.append(f"No.{one.number}")
-    return Verdict(tuple(lost), (*doubled, *(["in a chat"] * loose.total())))
+    return Verdict(tuple(lost), (*doubled, *chain.from_iterable(loose.values())))
 
 
 def waits(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply]) -> Waits:

@@ -273,6 +273,18 @@ async def test_it_can_be_used_with_the_keyboard(page: Page) -> None:
     await expect(page.locator(".replying")).to_be_hidden()
 
 
+async def test_what_is_typed_before_the_page_knows_anything_stays(stage: Stage, new_page: NewPage) -> None:
+    page = await new_page("about:blank")
+    await page.route("**/api/events", lambda route: route.abort())
+    await page.goto(stage.url)
+    await say(page, QUESTION)
+    assert await page.input_value(".composer textarea") == QUESTION
+    await page.unroute("**/api/events")
+    await expect(page.locator(".thread-head h1")).to_have_text(SHOP, timeout=15_000)
+    await page.press(".composer textarea", "Enter")
+    await expect(page.locator(".card [data-action=helpful]")).to_be_visible(timeout=15_000)
+
+
 async def test_nothing_that_is_said_becomes_part_of_the_page(stage: Stage, page: Page) -> None:
     await ask(page, HOSTILE)
     await expect(page.locator(".mine .words")).to_contain_text("<img src=x")
@@ -298,6 +310,7 @@ async def test_it_speaks_english_and_turns_dark(stage: Stage, new_page: NewPage)
 
 async def test_a_phone_has_tabs_and_nothing_to_scroll_sideways(stage: Stage, new_page: NewPage) -> None:
     page = await new_page(stage.url, phone=True)
+    await expect(page.locator(".thread-head h1")).to_have_text(SHOP)
     await ask(page)
     assert await overflow(page) == 0
     for tab, part in (("conversations", ".conversations"), ("dingtalk", ".panel"), ("chat", ".card")):

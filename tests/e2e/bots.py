@@ -45,23 +45,23 @@ class Scene:
     def log(self) -> Path:
         return self.file.with_suffix(".log")
 
-    async def start(self, which: str = "bot") -> subprocess.Popen[bytes]:
-        """→ when it takes messages."""
-        before = len(self.gateway.connections)
-        process = self._spawn(which)
-        self.alive.append(process)
-        async with asyncio.timeout(LONG):
-            while not is_marked_ready(self.part.data, process.pid):
-                assert process.poll() is None, self.log.read_text()[-3000:]
-                await asyncio.sleep(0.05)
-        if which == "bot":
-            await self.gateway.connected(before + 1, LONG)
-        return process
+    async def start(self, *which: str) -> list[subprocess.Popen[bytes]]:
+        """A bot, or these → when they take messages."""
+        before, names = len(self.gateway.connections), which or ("bot",)
+        processes = [self._spawn(name) for name in names]
+        self.alive += processes
+        await self.gateway.wait_for(lambda: all(self._is_ready(process) for process in processes), LONG)
+        await self.gateway.connected(before + names.count("bot"), LONG)
+        return processes
 
     def _spawn(self, which: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             argv = [sys.executable, "-m", "evals.bench.bot_processes", which, str(self.file)]
             return subprocess.Popen(argv, stdout=log, stderr=log)
+
+    def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
+        assert process.poll() is None, self.log.read_text()[-3000:]
+        return is_marked_ready(self.part.data, process.pid)
 
     async def kill(self, process: subprocess.Popen[bytes]) -> None:
         """``kill -9``; → when DingTalk has noticed."""

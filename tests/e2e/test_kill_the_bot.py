@@ -27,7 +27,7 @@ async def test_an_answer_that_its_bot_died_of_is_finished_on_its_card_and_the_ne
 ) -> None:
     async with scene(tmp_path, pieces=20, pause=0.15) as here:
         one, other = (here.gateway.people.users[name] for name in ("u1", "u2"))
-        bot = await here.start()
+        (bot,) = await here.start()
         first = await here.ask(group(here), one)
         behind = await here.ask(group(here), other, "退款要几天？")
         await here.growing(first)
@@ -52,7 +52,7 @@ async def test_what_was_shown_when_its_bot_died_is_not_shown_again(tmp_path: Pat
         here.gateway.cards_api.undeliverable.add(alone.id)
         here.gateway.fault("card_update", action="stall")
         here.gateway.fault("webhook", action="stall_after")
-        bot = await here.start()
+        (bot,) = await here.start()
         on_card, in_message = await here.ask(group(here), one), await here.ask(alone, other)
         await here.gateway.wait_for(lambda: (card := here.card(on_card)) and card.ended, LONG)
         await here.gateway.wait_for(lambda: here.said_in(alone), LONG)
@@ -73,7 +73,7 @@ async def test_what_was_shown_when_its_bot_died_is_not_shown_again(tmp_path: Pat
 async def test_a_bot_that_is_told_to_end_leaves_no_card_open(tmp_path: Path) -> None:
     async with scene(tmp_path, pieces=60, pause=0.2) as here:
         one = here.gateway.people.users["u1"]
-        bot = await here.start()
+        (bot,) = await here.start()
         push = await here.ask(group(here), one)
         card = await here.growing(push)
         began = time.monotonic()
@@ -137,7 +137,7 @@ async def test_two_bots_share_the_messages_and_one_takes_over_when_the_other_die
     async with scene(tmp_path, pieces=3, pause=0.15) as here:
         places = [here.gateway.add_group(f"群{number}", here.gateway.people.users.values()) for number in range(6)]
         users = list(here.gateway.people.users.values())
-        bots = [await here.start(), await here.start()]
+        bots = await here.start("bot", "bot")
         twice = Redelivery.duplicate(0.3, new_message_id=True, other_connection=True)
         asked: list[tuple[Conversation, Push]] = []
         for number in range(60):
@@ -163,8 +163,7 @@ async def test_a_picture_that_was_ready_when_the_bot_died_is_brought_once(tmp_pa
     """One was being brought, the other was made while there was no bot."""
     async with scene(tmp_path, job_s=1.0, call_s=20.0) as here:
         one, other = (here.gateway.people.users[name] for name in ("u1", "u2"))
-        await here.start("worker")
-        bot = await here.start()
+        _, bot = await here.start("worker", "bot")
         fault = here.gateway.fault("upload", action="stall_after")
         await ask_for_picture(here, here.gateway.single(one), one)
         await here.gateway.wait_for(lambda: fault.done, LONG)

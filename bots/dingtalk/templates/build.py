@@ -49,7 +49,7 @@ class _Tree:
         """The same body in every state of the card, with what belongs to it."""
         states = [
             self._state(PENDING, [self._line("status"), self._stop()]),
-            self._state(WRITING, [self._line("status"), self._markdown("content", streams=True), self._stop()]),
+            self._state(WRITING, [self._markdown("content", streams=True), self._stop()]),
             self._state(FINISHED, self._answered()),
             self._state(FAILED, self._answered()),
         ]

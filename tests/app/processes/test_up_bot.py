@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 
+from app.processes.ports import any_free_port
 from bots.sandbox.gateway import Gateway, running_gateway
 from tests.app.processes.conftest import READY, StartUp, Up
 
@@ -104,6 +105,23 @@ async def test_a_secret_that_is_refused_takes_nothing_down_and_the_log_says_why(
     assert up.process.poll() is None
     assert "another-secret" not in up.text
     assert await ended(up, 5) == 0
+
+
+async def test_so_it_is_where_dingtalk_calls_us(start_up: StartUp, gateway: Gateway) -> None:
+    port = any_free_port()
+    by_http = {"dingtalk_mode": "http", "dingtalk_callback_url": "https://bot.example", "dingtalk_callback_port": port}
+    up = await started(start_up, gateway, secret="another-secret", **by_http)
+    await asyncio.to_thread(up.wait_for, "clicks are not sent to us code=credentials_refused")
+    assert "another-secret" not in up.text
+    assert await ended(up, 5) == 0
+
+
+def test_a_bot_that_nobody_could_reach_is_not_started_and_says_what_to_set(start_up: StartUp) -> None:
+    up = start_up(dingtalk_client_id="ding-app", dingtalk_client_secret=SECRET, dingtalk_mode="http")
+    assert up.ends_within(60) == 1
+    assert "bot ended unexpectedly (exit code 1)" in up.text
+    assert "Set COPILOT_DINGTALK_CALLBACK_URL" in up.text
+    assert "Traceback" not in up.text
 
 
 def test_half_an_app_starts_no_bot_and_says_what_is_missing(start_up: StartUp) -> None:

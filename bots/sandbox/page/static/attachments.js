@@ -111,7 +111,7 @@ export class Attachments {
   /** At once: a file takes no words along. */
   async #sendFile(file) {
     this.#fileInput.value = "";
-    if (!file) return;
+    if (!file || !this.#store.place) return;
     const { place, speaker } = this.#store;
     await attempt(async () => {
       const kept = await upload(file);

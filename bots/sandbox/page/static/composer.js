@@ -193,7 +193,7 @@ export class Composer {
 
   async #say() {
     const text = this.#field.value.trim();
-    if (this.#busy || !(text || this.attachments.any)) return;
+    if (this.#busy || !this.#store.place || !(text || this.attachments.any)) return;
     const { place, speaker, replying } = this.#store;
     const { pictures } = this.attachments;
     const spoken = this.#spoken && place.kind === "single" && pictures.length === 0;

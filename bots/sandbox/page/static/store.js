@@ -41,10 +41,10 @@ export class Store extends EventTarget {
     return this.conversations.find(({ id }) => id === this.#place) ?? this.conversations[0];
   }
 
-  /** Who speaks here: whoever was chosen, else the first. */
+  /** Who speaks here: whoever was chosen, else the first; nobody before the first news. */
   get speaker() {
-    const { id, members } = this.place;
-    return this.people.get(this.#speakers.get(id) ?? members[0]);
+    const { place } = this;
+    return place && this.people.get(this.#speakers.get(place.id) ?? place.members[0]);
   }
 
   itemsOf(conversation) {
