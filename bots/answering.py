@@ -112,8 +112,9 @@ class Answering:
             log.warning("no card id=%s code=%s", shown.card_id, error.error_code)
             if error.error_code == "delivery_unknown":  # it may be there: then it must be ended too
                 return shown
-            await self._replies.fall(shown.reply.id, "markdown", "card_refused")
-            return replace(shown, reply=replace(shown.reply, rung="markdown", reason="card_refused"))
+            reason = "month_spent" if isinstance(error, BudgetSpent) else "card_refused"
+            await self._replies.fall(shown.reply.id, "markdown", reason)
+            return replace(shown, reply=replace(shown.reply, rung="markdown", reason=reason))
         return shown
 
     async def answer(self, turn: Turn, shown: Shown) -> None:

@@ -24,26 +24,32 @@ class Dispatcher:
         self._handle = handle
         self._owner = owner
         self._stopping = False
+        self._looking: asyncio.Task[None] | None = None
         self._busy: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Until :meth:`stop`."""
         async with asyncio.TaskGroup() as tasks:
-            while not self._stopping:
-                with left_to_the_next_round("inbox"):
-                    for conversation in await self._inbox.unattended():
-                        if conversation not in self._busy and len(self._busy) < AT_ONCE and not self._stopping:
-                            self._busy[conversation] = tasks.create_task(self._attend(conversation))
-                await self._inbox.woken()
+            self._looking = tasks.create_task(self._look(tasks))
 
     async def stop(self, grace: float) -> None:
         """Take nothing more; what is under way has ``grace`` seconds to end, else another process begins it anew."""
         self._stopping = True
+        if self._looking is not None:
+            self._looking.cancel()
         if self._busy:
             _, late = await asyncio.wait(set(self._busy.values()), timeout=grace)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        while not self._stopping:
+            with left_to_the_next_round("inbox"):
+                for conversation in await self._inbox.unattended():
+                    if conversation not in self._busy and len(self._busy) < AT_ONCE:
+                        self._busy[conversation] = tasks.create_task(self._attend(conversation))
+            await self._inbox.woken()
 
     async def _attend(self, conversation: str) -> None:
         try:

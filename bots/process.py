@@ -50,12 +50,14 @@ async def run_bot(
 
 
 def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable[None]]:
-    """The way in that is set."""
-    if settings.dingtalk_mode == "http":
-        served = Health("connected")
-        return lambda: _reported(_serve(settings, bot, wire), lambda: served, bot, wire)
-    stream = stream_of(bot, wire)
-    return lambda: _reported(stream.run(), lambda: stream.health, bot, wire)
+    """The way in that is set. Raises InvalidInput ``setting_missing``."""
+    if settings.dingtalk_mode == "stream":
+        stream = stream_of(bot, wire)
+        return lambda: _reported(stream.run(), lambda: stream.health, bot, wire)
+    url, served = settings.dingtalk_callback_url, Health("connected")
+    if not url:
+        raise InvalidInput("Set COPILOT_DINGTALK_CALLBACK_URL to where DingTalk reaches us.", code="setting_missing")
+    return lambda: _reported(_serve(settings, url, bot, wire), lambda: served, bot, wire)
 
 
 async def _reported(listening: Coroutine[Any, Any, None], standing: Callable[[], Health], bot: Bot, wire: Wire) -> None:

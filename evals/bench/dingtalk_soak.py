@@ -224,6 +224,7 @@ async def _report(
         answered=len(crowd.said) - len(verdict.lost),
         lost=verdict.lost,
         doubled=verdict.doubled,
+        repeated=verdict.repeated,
         broken=tuple(gateway.check(outcomes=False)),
         restarts=bots.killed,
         troubles=trouble.made,

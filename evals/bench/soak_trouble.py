@@ -1,7 +1,8 @@
 """What goes wrong in a soak, by chance: calls that fail, connections that end, tokens that are worth nothing, deaths.
 
-A message cannot be sent twice. One whose call is cut may have been shown: a bot can't know, and leaves it at that. So
-here it always was shown (``drop``, ``stall_after``); cut before it, the message would be lost by the bot's own choice.
+A message whose call is cut may have been shown: a bot can't know, and says it again with the next message, with a word
+about it; a job's it leaves at that. So here messages were always shown when their call is cut (``drop``,
+``stall_after``).
 """
 
 import asyncio

@@ -12,15 +12,18 @@ from bots.sandbox.gateway import Gateway
 from bots.wording import say
 from evals.bench.soak_crowd import Said
 
+LATE = "said again, as it may not have arrived"
 NO_CALLS = {"open", "connect", "token", "file"}  # cost no quota
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Messages without anything to see for them, and with too much."""
+    """Messages without anything to see for them, and with too much. ``repeated``: how many were said again because
+    they may not have arrived, in so many words."""
 
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
+    repeated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,9 @@ def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply],
     """``replies`` are the rows of cards, by card id: they tell which message a card is for. ``jobs``: how many were
     begun for a message, by its id; each has something to see of its own."""
     seen: Counter[int] = Counter()
-    weak: Counter[int] = Counter()  # cards that failed; something else may speak for them
+    weak: Counter[int] = Counter()  # cards that failed, and what was said later: something else may speak for them
     loose: defaultdict[str, list[str]] = defaultdict(list)  # conversation → what could be for any message there
+    late = 0
     by_id = {one.push.msg_id: one.number for one in said}
     for place, item in gateway.chat.timeline:
         if isinstance(item, CardState):
@@ -44,22 +48,25 @@ def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply],
             (weak if item.state == "FAILED" else seen)[number or 0] += 1
         elif item.way != "user" and item.kind != "image":  # a picture by the API comes after its caption
             number = _number(item, said, by_id)
+            is_late = say("stored", "zh") in item.text
+            late += is_late
             if number is None:
-                loose[place.id].append(f"{place.title}: {item.text[:12]}…")
+                loose[place.id].append(LATE if is_late else f"{place.title}: {item.text[:12]}…")
             else:
-                seen[number] += 1
+                (weak if is_late else seen)[number] += 1
     lost, doubled = [], ["a card of nobody's"] * seen[0]
     for one in said:
         least = 1 + jobs.get(one.push.msg_id, 0)
         missing = least - seen[one.number] - weak[one.number]
         while missing > 0 and loose[one.place.id]:
-            loose[one.place.id].pop(0)
+            loose[one.place.id].remove(min(loose[one.place.id], key=LATE.__eq__))
             missing -= 1
         if missing > 0:
             lost.append(f"No.{one.number}")
         if seen[one.number] > least + one.again or least > 2:
             doubled.append(f"No.{one.number}")
-    return Verdict(tuple(lost), (*doubled, *chain.from_iterable(loose.values())))
+    doubled += [what for what in chain.from_iterable(loose.values()) if what != LATE]
+    return Verdict(tuple(lost), tuple(doubled), late)
 
 
 def waits(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply]) -> Waits:

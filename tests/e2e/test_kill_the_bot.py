@@ -15,7 +15,7 @@ from tests.e2e.bots import ANSWERED, LONG, Scene, scene
 AGAIN_SECONDS = 30  # an inbox's lease is 10, a start takes 2, the answer 4; a busy machine takes longer for all of it
 FIVE_SECONDS = 5.0
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(400)]
 
 
 def group(scene: Scene) -> Conversation:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bots.dingtalk.attempts import Patience
 from bots.sandbox.cards import CardState
 from bots.sandbox.faults import stall
 from bots.sandbox.gateway import Gateway
@@ -162,7 +163,6 @@ async def test_f9_a_card_that_nobody_confirms_is_written_on_as_if_it_were_there(
 _FRAMES: list[dict[str, Any]] = [
     {"every": 2, "action": "qps"},
     {"every": 2, "nth": 2, "action": "unknown_error"},
-    {"every": 3, "action": "busy"},
     {"every": 2, "action": "drop"},
     {"every": 2, "action": "reset"},
     {"every": 3, "action": "html"},
@@ -200,6 +200,25 @@ async def test_f10_an_answer_whose_card_takes_no_end_stands_below_it(gateway: Ga
             await said_below(house, place, push)
             assert card.state == "FAILED", trouble
             assert (await ended(house, push)).state == "done", trouble
+
+
+async def test_f10_a_card_that_cannot_be_ended_is_tried_less_and_less_often(
+    gateway: Gateway, group: Conversation, tmp_path: Path
+) -> None:
+    """Each try costs calls of the month."""
+    tempo = replace(HURRIED, patience=Patience(first_s=0.01, longest_s=0.02))
+    async with a_bot(gateway, tmp_path, pause=0.1, tempo=tempo) as house:
+        push = await ask(house, group)
+        await growing(house, push)
+        fault = gateway.fault("card_streaming", action="unknown_error")
+        assert (await ended(house, push)).state == "unclosed"
+        tried = []
+        for minute in range(16):
+            before = fault.done
+            await house.bot.recovery.sweep(at=1e9 + minute * 60)
+            tried += [minute] if fault.done > before else []
+        assert tried == [0, 1, 2, 4, 8]
+        await said_below(house, group, push)
 
 
 async def test_f10_an_end_that_was_shown_and_never_confirmed_is_left_as_it_is(
