@@ -19,14 +19,13 @@ from app.jobs.ports import NewArtifact
 from bots.answering import Answering, Shown
 from bots.commands import Commands, Request, Said
 from bots.dingtalk.inbox import Waiting
-from bots.dingtalk.ladder import COARSE_SECONDS, Step
 from bots.dispatcher import left_to_the_next_round
 from bots.envelope import Again, Written, reply_id, unpacked
 from bots.files import OfferedFiles, place_of
 from bots.messages import Incoming, Target
 from bots.people import CHANNEL, People, Person
 from bots.ports import BudgetSpent, ChannelRefused, Messenger
-from bots.rungs import Rungs
+from bots.rungs import Rungs, pace
 from bots.wording import failure, say
 from ingest.sniff import sniff
 from knowledge.database import now
@@ -191,7 +190,7 @@ class Reception:
             reply = await self._replies.open(new)
             if reply.turn_id != turn.id:  # it was begun before a crash: the same card, a new turn
                 await self._replies.set_turn(visit.id, turn.id)
-            shown = Shown(replace(reply, turn_id=turn.id), visit.target, visit.language, _seconds(reply, step))
+            shown = Shown(replace(reply, turn_id=turn.id), visit.target, visit.language, pace(step, reply.rung))
             await self._answering.answer(turn, await self._answering.open(shown))
 
     async def _repeated(self, old: Reply, visit: "_Visit") -> bool:
@@ -289,12 +288,6 @@ def _language(envelope: Written | Again) -> Language:
         return envelope.language
     text = envelope.message.text.strip()
     return language_of(text) if text else "zh"
-
-
-def _seconds(reply: Reply, step: Step) -> float | None:
-    """Between two frames. A card that was begun before a crash stays what it is: one that grows and gets its buttons
-    with its end, or one that has them from the beginning."""
-    return None if reply.rung == "final" else step.frame_seconds or COARSE_SECONDS
 
 
 def _done(turn: AnsweredTurn) -> Done:

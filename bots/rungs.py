@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bots.dingtalk.governor import Governor
-from bots.dingtalk.ladder import Rules, Step, choose
+from bots.dingtalk.ladder import COARSE_SECONDS, Rules, Step, choose
 from bots.ports import BudgetSpent
 
 CLOSING_CALLS = 2  # the last frame, and the buttons
@@ -36,3 +36,9 @@ class Rungs:
         except BudgetSpent:  # others were quicker
             return Step("markdown", "month_spent")
         return step
+
+
+def pace(step: Step, begun: str) -> float | None:
+    """Seconds between two frames. A card that was begun before a crash, on the rung ``begun``, stays what it is: one
+    that grows and gets its buttons with its end, or one that has them from the beginning."""
+    return None if begun == "final" else step.frame_seconds or COARSE_SECONDS

@@ -32,6 +32,8 @@ from tests.bots.faults.asking import (
 from tests.bots.house import House, TypingModel, bot_of, take_in_returns, user
 from tests.e2e.redis_server import RedisServer
 
+QUICK = replace(HURRIED, patience=Patience(first_s=0.01, longest_s=0.02))  # for calls that fail to the last
+
 
 @asynccontextmanager
 async def a_bot(gateway: Gateway, data: Path, *, pause: float = 0.05, **more: object) -> AsyncIterator[House]:
@@ -175,7 +177,7 @@ async def test_f10_whatever_frames_meet_the_answer_grows_and_is_whole_in_the_end
     gateway: Gateway, tmp_path: Path
 ) -> None:
     """One frame at a time, none shorter than the one before, no more than the rate allows, and one that is the last."""
-    async with a_bot(gateway, tmp_path, pause=0.07) as house:
+    async with a_bot(gateway, tmp_path, pause=0.05) as house:
         for number, trouble in enumerate(_FRAMES):
             place = gateway.add_group(f"群 {number}", [user(gateway, "u1")])
             fault = gateway.fault("card_streaming", **trouble)
@@ -190,7 +192,7 @@ async def test_f10_whatever_frames_meet_the_answer_grows_and_is_whole_in_the_end
 
 async def test_f10_an_answer_whose_card_takes_no_end_stands_below_it(gateway: Gateway, tmp_path: Path) -> None:
     """And the card is ended as soon as it can be."""
-    async with a_bot(gateway, tmp_path, pause=0.1) as house:
+    async with a_bot(gateway, tmp_path, pause=0.06, tempo=QUICK) as house:
         for number, trouble in enumerate(("too_large", "unknown_error", "reset")):
             place = gateway.add_group(f"群 {number}", [user(gateway, "u1")])
             push = await ask(house, place, f"退货期限是几天？第 {number} 次问")
@@ -206,8 +208,7 @@ async def test_f10_a_card_that_cannot_be_ended_is_tried_less_and_less_often(
     gateway: Gateway, group: Conversation, tmp_path: Path
 ) -> None:
     """Each try costs calls of the month."""
-    tempo = replace(HURRIED, patience=Patience(first_s=0.01, longest_s=0.02))
-    async with a_bot(gateway, tmp_path, pause=0.1, tempo=tempo) as house:
+    async with a_bot(gateway, tmp_path, pause=0.06, tempo=QUICK) as house:
         push = await ask(house, group)
         await growing(house, push)
         fault = gateway.fault("card_streaming", action="unknown_error")
@@ -225,7 +226,7 @@ async def test_f10_an_end_that_was_shown_and_never_confirmed_is_left_as_it_is(
     gateway: Gateway, group: Conversation, tmp_path: Path
 ) -> None:
     """The answer is said once more below: nobody could know. The card is not touched again."""
-    async with a_bot(gateway, tmp_path, pause=0.1) as house:
+    async with a_bot(gateway, tmp_path, pause=0.06, tempo=QUICK) as house:
         push = await ask(house, group)
         card = await growing(house, push)
         gateway.fault("card_streaming", action="drop")
