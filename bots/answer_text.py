@@ -5,7 +5,8 @@ An end's ``finish`` may be ``interrupted`` here: it was stopped because the proc
 
 from collections.abc import Mapping, Sequence
 
-from app.chat.events import Done, Failed
+from app.chat.events import Done, Failed, passage_of
+from app.chat.history import AnsweredTurn
 from bots.dingtalk import cards
 from bots.dingtalk.markdown import dialect, repaired, split_points
 from bots.wording import failure, say
@@ -26,6 +27,19 @@ def whole(end: Done | Failed, written: str, language: Language) -> str:
         return "\n\n".join(filter(None, (dialect(written), failure(end.code, end.message, language))))
     parts = [dialect(end.answer), say("interrupted", language) if end.finish == "interrupted" else ""]
     return "\n\n".join(filter(None, parts)) or say("stopped", language)
+
+
+def kept(turn: AnsweredTurn) -> tuple[Done, list[Passage]]:
+    """The end of an answer that was given before, and its sources."""
+    done = Done(
+        turn.id,
+        turn.conversation_id,
+        turn.answer,
+        turn.citations,
+        refused=turn.refused,
+        finish="interrupted" if turn.status == "stopped" else "stop",
+    )
+    return done, [passage_of(each) for each in turn.evidence]
 
 
 def beside(end: Done | Failed, sources: Sequence[Passage], language: Language) -> str:

@@ -23,7 +23,7 @@ from bots.dingtalk import cards
 from bots.dingtalk.markdown import shortened, split_points
 from bots.dingtalk.ports import Skipped
 from bots.messages import Target
-from bots.ports import BudgetSpent, Card, ChannelRefused, Messenger
+from bots.ports import BudgetSpent, Card, ChannelRefused, Messenger, kept_as
 from bots.wording import say
 from knowledge.errors import CopilotError, Unavailable
 from knowledge.language import Language
@@ -165,12 +165,12 @@ class Answering:
             return
         if not await self._replies.sending(reply.id, with_all):
             return
-        state: Literal["done", "stored", "unclosed"] = "unclosed" if shown.card_id is not None else "done"
+        state: Literal["done", "stored", "unclosed", "unsure"] = "unclosed" if shown.card_id is not None else "done"
         try:
             await self._messenger.say(shown.target, with_all, title=say("title.answer", shown.language), mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("answer kept for the next message id=%s code=%s", reply.id, error.error_code)
-            state = "stored"  # also when it may have arrived: twice with a word about it is better than never
+            state = kept_as(error)
         await self._replies.close(reply.id, state, calls=calls + 1)
 
     async def _follow(self, turn: Turn, shown: Shown) -> Draft:

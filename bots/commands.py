@@ -6,16 +6,19 @@ Commands about pictures and jobs (``/图``, ``/任务`` …) are the chat's own,
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from app.channels.handoffs import Handoffs
-from app.channels.replies import Replies
+from app.channels.replies import Replies, Reply
 from app.chat.history import Conversations
 from app.identity.users import Role
+from bots import answer_text
 from bots.files import OfferedFiles, place_of
 from bots.messages import Incoming
 from bots.people import CHANNEL, People, Person
 from bots.wording import say
 from knowledge.catalog import Catalog
+from knowledge.database import now
 from knowledge.errors import Forbidden
 from knowledge.language import Language
 
@@ -27,12 +30,14 @@ _NAMES = {
     "bind": ("绑定", "bind"),
     "unbind": ("解绑", "unbind"),
     "operators": ("运营群", "人工群", "operators"),
+    "last": ("上一条", "last"),
     "status": ("状态", "设置", "about"),
     "reply": ("回复", "reply"),
     "ingest": ("入库", "收录", "ingest"),
 }
 _SPLIT = re.compile(r"[\s,，、;；]+")
 _NUMBER = re.compile(r"^[#＃]?\s*(\d{1,9})\s*[:：.。]?\s*(.*)$", re.DOTALL)
+LATELY = timedelta(days=1)  # what was not seen before that is not asked for any more
 _MARK = re.compile(r"(?:转人工|For a person)\W{0,4}[#＃](\d{1,9})")  # so announcements begin; others may name numbers
 
 
@@ -77,6 +82,7 @@ class Commands:
             "bind": self._bind,
             "unbind": self._unbind,
             "operators": self._operators,
+            "last": self._last,
             "status": self._status,
             "person": self._person,
             "reply": self._reply,
@@ -153,6 +159,27 @@ class Commands:
             names = tuple(kb.name for kb in await self._catalog.named(person.tenant, None))
         role = say(f"role.{person.role}", said.language)
         return say("status", said.language, role=role, names="、".join(names) or "–")
+
+    async def _last(self, _: Request, said: Said) -> str:
+        """What may not have been shown here lately; else the last answer."""
+        place = place_of(said.message.target, said.person.name)
+        unseen = await self._replies.unseen(place, now() - LATELY)
+        texts = [reply.text for reply in unseen if reply.text]
+        await self._replies.repeated(unseen)
+        last = await self._replies.latest(place, ("answer",))
+        if not texts and last is not None and last.tenant == said.person.tenant:
+            texts = [last.text or await self._answer(last, said.language)]
+        if not any(texts):
+            return say("last.nothing", said.language)
+        return "\n\n---\n\n".join([say("last", said.language), *texts])
+
+    async def _answer(self, reply: Reply, language: Language) -> str:
+        """As it stood on a card."""
+        if reply.turn_id is None:
+            return ""
+        end, sources = answer_text.kept(await self._conversations.answered(reply.tenant, reply.turn_id))
+        words = answer_text.whole(end, "", language), answer_text.beside(end, sources, language)
+        return "\n\n".join(filter(None, words))
 
     async def _person(self, _: Request, said: Said) -> str:
         """Hand the last answer in this place to people."""

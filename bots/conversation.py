@@ -9,13 +9,13 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from app.channels.replies import Replies, Reply
-from app.chat.events import Done, passage_of
-from app.chat.history import AnsweredTurn, Conversations
+from app.chat.history import Conversations
 from app.chat.service import MAX_ATTACHMENTS, MAX_QUESTION, ChatService
 from app.chat.turns import Ask, Turn
 from app.identity.users import Role
 from app.jobs.artifacts import Artifacts
 from app.jobs.ports import NewArtifact
+from bots import answer_text
 from bots.answering import Answering, Shown
 from bots.commands import Commands, Request, Said
 from bots.dingtalk.inbox import Waiting
@@ -24,7 +24,7 @@ from bots.envelope import Again, Written, reply_id, unpacked
 from bots.files import OfferedFiles, place_of
 from bots.messages import Incoming, Target
 from bots.people import CHANNEL, People, Person
-from bots.ports import BudgetSpent, ChannelRefused, Messenger
+from bots.ports import BudgetSpent, ChannelRefused, Messenger, kept_as
 from bots.rungs import Rungs, pace
 from bots.wording import failure, say
 from ingest.sniff import sniff
@@ -104,7 +104,7 @@ class Reception:
         if visit.attempt > MOST_TRIES:
             await self._note(visit, failure("internal", "", visit.language))
             return
-        await self._tell_stored(visit)
+        await self._tell_waiting(visit)
         request = self._commands.parse(message) or await self._commands.quoted_reply(message, person)
         if message.unreadable:
             await self._note(visit, say(f"unreadable.{message.unreadable}", visit.language, default="unreadable"))
@@ -199,9 +199,7 @@ class Reception:
         if turn.status not in ("done", "stopped"):
             return False
         shown = Shown(old, visit.target, visit.language, 1.0)
-        await self._answering.finish(
-            await self._answering.open(shown), _done(turn), [passage_of(each) for each in turn.evidence]
-        )
+        await self._answering.finish(await self._answering.open(shown), *answer_text.kept(turn))
         return True
 
     async def _topic(self, person: Person, visit: "_Visit") -> str | None:
@@ -229,16 +227,24 @@ class Reception:
             kept.append((await self._artifacts.upload(person.tenant, new)).id)
         return tuple(kept)
 
-    async def _tell_stored(self, visit: "_Visit") -> None:
-        """What could not be shown before."""
-        for kept in await self._replies.stored(visit.place):
-            if not await self._replies.taken(kept.id):
-                continue
-            try:
-                await self._messenger.say(visit.target, say("stored", visit.language) + "\n\n" + (kept.text or ""))
-            except (Unavailable, ChannelRefused, BudgetSpent) as error:
-                if error.error_code != "delivery_unknown":
-                    await self._replies.stored_again(kept.id)
+    async def _tell_waiting(self, visit: "_Visit") -> None:
+        """What could not be shown before; and of what may not have been shown, how to get it."""
+        waiting = await self._replies.waiting(visit.place)
+        taken = [kept for kept in waiting if await self._replies.taken(kept.id)]
+        for kept in taken:
+            if kept.state == "stored":
+                try:
+                    await self._messenger.say(visit.target, say("stored", visit.language) + "\n\n" + (kept.text or ""))
+                    await self._replies.shown(kept.id)
+                except (Unavailable, ChannelRefused, BudgetSpent) as error:
+                    await self._replies.waits_on(kept.id, kept_as(error))
+        unsure = [kept for kept in taken if kept.state == "unsure"]
+        try:
+            if unsure:
+                await self._messenger.say(visit.target, say("unsure", visit.language))
+        except (Unavailable, ChannelRefused, BudgetSpent):
+            for kept in unsure:
+                await self._replies.waits_on(kept.id, "unsure")
 
     async def _note(self, visit: "_Visit", text: str, *, kind: str = "note") -> None:
         """A short message that answers: at most once, and kept for the next message where it cannot be said. A card
@@ -253,12 +259,12 @@ class Reception:
         if not await self._replies.sending(visit.id, text):
             return
         on_card = opened.card_id is not None and opened.rung != "markdown"
-        state: Literal["done", "stored", "unclosed"] = "unclosed" if on_card else "done"
+        state: Literal["done", "stored", "unclosed", "unsure"] = "unclosed" if on_card else "done"
         try:
             await self._messenger.say(visit.target, text, mention=True)
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("note not said id=%s code=%s", visit.id, error.error_code)
-            state = "stored"
+            state = kept_as(error)
         await self._replies.close(visit.id, state)
 
 
@@ -288,14 +294,3 @@ def _language(envelope: Written | Again) -> Language:
         return envelope.language
     text = envelope.message.text.strip()
     return language_of(text) if text else "zh"
-
-
-def _done(turn: AnsweredTurn) -> Done:
-    return Done(
-        turn.id,
-        turn.conversation_id,
-        turn.answer,
-        turn.citations,
-        refused=turn.refused,
-        finish="interrupted" if turn.status == "stopped" else "stop",
-    )

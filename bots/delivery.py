@@ -6,6 +6,7 @@ receipt before it is sent and counts as sent from then on, unless it surely was 
 
 import logging
 from collections.abc import Sequence
+from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -154,7 +155,8 @@ class Courier:
 
         await self._replies.open(row_of(trip.job, target, reason=trip.receipt.get("fallen", "no_card")))
         await trip.once(send)
-        await self._replies.close(trip.job.id, text=text, calls=trip.receipt.get("calls"))
+        state: Literal["done", "unsure"] = "unsure" if trip.receipt.get("unsure") else "done"
+        await self._replies.close(trip.job.id, state, text=text, calls=trip.receipt.get("calls"))
 
     async def _to_robot(self, trip: Trip, robots: Robots) -> None:
         links = [link for artifact in trip.images if (link := self._pictures.link(artifact))]

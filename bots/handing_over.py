@@ -15,7 +15,7 @@ from bots.dispatcher import left_to_the_next_round
 from bots.files import place_of
 from bots.messages import Target
 from bots.people import CHANNEL
-from bots.ports import BudgetSpent, ChannelRefused, Messenger
+from bots.ports import BudgetSpent, ChannelRefused, Messenger, kept_as
 from bots.wording import say
 from knowledge.errors import Unavailable
 from knowledge.language import language_of
@@ -79,8 +79,8 @@ class HandingOver:
                 await self._handoffs.not_announced(handoff.id)
 
     async def _tell(self, handoff: Handoff) -> None:
-        """One process's to say. If it dies over that, recovery has it said with the asker's next message: a reply that
-        comes twice is better than one that never does."""
+        """One process's to say. If it dies before that, recovery has it said with the asker's next message; if it dies
+        over that, the asker is told how to get it."""
         target, language = Target.of(handoff.target), language_of(handoff.question)
         text = say("handoff.reply", language, question=handoff.question, reply=handoff.reply or "")
         place = place_of(target, handoff.asker or "")
@@ -88,12 +88,15 @@ class HandingOver:
         await self._replies.open(reply)
         if not await self._handoffs.told(handoff.id):
             return
-        state: Literal["done", "stored"] = "stored"
+        if not await self._replies.sending(handoff.id, text):
+            return
+        state: Literal["done", "stored", "unsure"] = "unsure"
         try:
             await self._messenger.say(target, text, mention=True)
             state = "done"
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("reply kept for the next message number=%d code=%s", handoff.number, error.error_code)
+            state = kept_as(error)
         finally:
             await self._replies.close(handoff.id, state)
 

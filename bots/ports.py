@@ -27,6 +27,11 @@ class BudgetSpent(CopilotError):
     code: ClassVar[str] = "channel_budget_spent"
 
 
+def kept_as(error: CopilotError) -> Literal["stored", "unsure"]:
+    """What becomes of a message after an error of sending it: it was not shown, or nobody knows."""
+    return "unsure" if error.error_code == "delivery_unknown" else "stored"
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A picture to send: bytes that are uploaded, or a link that the platform fetches."""

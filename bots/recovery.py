@@ -67,6 +67,9 @@ class Recovery:
             await self._close(reply)
         for reply in await self._replies.still_open(CHANNEL, HANDOFF, older_than=self._forgotten):
             await self._replies.close(reply.id, "stored")
+        for reply in await self._replies.being_sent(CHANNEL, older_than=self._forgotten):
+            if reply.target.get("conversation") not in busy:
+                await self._replies.give_up_sending(reply)
         for reply in await self._replies.unclosed(CHANNEL):
             due, pause = self._due.get(reply.id, (0.0, LOOK_SECONDS))
             if at >= due:

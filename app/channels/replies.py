@@ -2,8 +2,8 @@
 
 ``open`` may still change; ``sending`` is a message under way, which is not sent again when its process dies, because it
 may have arrived; ``unclosed`` was said in a message because its card could not be ended, which is tried again;
-``done`` and ``failed`` will not change; ``stored`` was surely or maybe not shown and waits for the next message in its
-place.
+``done`` and ``failed`` will not change; ``stored`` was not shown and waits for the next message in its place; of an
+``unsure`` one nobody knows whether it was shown, so with the next message people are told how to get it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,11 @@ from app.channels.tables import channel_replies
 from knowledge.database import Database, now
 from knowledge.errors import NotFound
 
-State: TypeAlias = Literal["open", "sending", "unclosed", "done", "failed", "stored"]
+State: TypeAlias = Literal["open", "sending", "unclosed", "done", "failed", "stored", "unsure"]
 Rung: TypeAlias = Literal["stream", "coarse", "final", "markdown", "stored"]
+
+UNSURE = "delivery_unknown"  # the reason of those that may not have been shown
+REPEATED = "repeated"  # and of those that were asked for again
 
 _ON_CARD = (
     (channel_replies.c.kind == "answer")
@@ -95,37 +98,43 @@ class Replies:
     async def close(
         self,
         reply_id: str,
-        state: Literal["done", "failed", "stored", "unclosed"] = "done",
+        state: Literal["done", "failed", "stored", "unclosed", "unsure"] = "done",
         *,
         text: str | None = None,
         calls: int | None = None,
     ) -> bool:
         """End one that is open or being sent; → whether this call ended it. ``text`` is what a stored one will say."""
         values: dict[str, Any] = {"state": state, "closed_at": now()}
+        values |= {"reason": UNSURE} if state == "unsure" else {}
         values |= {name: value for name, value in (("text", text), ("calls", calls)) if value is not None}
         return await self._move(reply_id, ("open", "sending"), values)
 
     async def give_up_sending(self, reply: Reply) -> None:
-        """Whoever was sending it is gone. It may have arrived, so it stays at that; its card is to be ended."""
+        """Whoever was sending it is gone, and it may have arrived."""
         if reply.state == "sending":
-            on_card = reply.card_id is not None and reply.rung != "markdown"
-            await self.close(reply.id, "unclosed" if on_card else "done")
+            await self.close(reply.id, "unsure")
 
     async def unclosed(self, channel: str) -> list[Reply]:
         """Those whose card still looks as if something came; some of them wait to be shown otherwise."""
         state = channel_replies.c.state
-        kept = (state == "stored") & _ON_CARD
+        kept = state.in_(("stored", "unsure")) & _ON_CARD
         return await self._some(channel_replies.c.channel == channel, (state == "unclosed") | kept)
 
     async def card_closed(self, reply_id: str) -> bool:
         """An unclosed one's card was ended, or cannot be: it is a message from now on."""
         state = case((channel_replies.c.state == "unclosed", "done"), else_=channel_replies.c.state)
-        return await self._move(reply_id, ("unclosed", "stored"), {"rung": "markdown", "state": state})
+        return await self._move(reply_id, ("unclosed", "stored", "unsure"), {"rung": "markdown", "state": state})
 
     async def taken(self, reply_id: str) -> bool:
-        """A stored answer is about to be shown; → whether it is this call's to show."""
-        state = case((_ON_CARD, "unclosed"), else_="done")
-        return await self._move(reply_id, ("stored",), {"state": state, "closed_at": now()})
+        """A stored one is about to be sent, or people are about to be told of an unsure one; → whether that is this
+        call's to do."""
+        table = channel_replies.c
+        state = case((table.state == "stored", "sending"), (_ON_CARD, "unclosed"), else_="done")
+        return await self._move(reply_id, ("stored", "unsure"), {"state": state, "closed_at": now()})
+
+    async def shown(self, reply_id: str) -> bool:
+        """A stored one was sent."""
+        return await self._move(reply_id, ("sending",), {"state": case((_ON_CARD, "unclosed"), else_="done")})
 
     async def by_card(self, card_id: str) -> Reply | None:
         """The newest that is shown on a card."""
@@ -138,6 +147,12 @@ class Replies:
         mine = (table.channel == channel) & (table.state == "open") & (table.kind == kind)
         return await self._some(mine, table.created_at <= now() - older_than)
 
+    async def being_sent(self, channel: str, *, older_than: timedelta) -> list[Reply]:
+        """Oldest first. Whoever sends them may be gone."""
+        table = channel_replies.c
+        mine = (table.channel == channel) & (table.state == "sending")
+        return await self._some(mine, table.created_at <= now() - older_than)
+
     async def latest(self, place: str, kinds: Sequence[str]) -> Reply | None:
         """The newest of these kinds in a place."""
         table = channel_replies.c
@@ -146,13 +161,26 @@ class Replies:
             row = (await connection.execute(query.order_by(table.created_at.desc()).limit(1))).first()
         return None if row is None else _reply(row)
 
-    async def stored(self, place: str) -> list[Reply]:
-        """Answers that wait for the next message in a place, oldest first."""
-        return await self._some(channel_replies.c.place == place, channel_replies.c.state == "stored")
+    async def waiting(self, place: str) -> list[Reply]:
+        """Those that are stored or unsure, which wait for the next message in a place, oldest first."""
+        state = channel_replies.c.state
+        return await self._some(channel_replies.c.place == place, state.in_(("stored", "unsure")))
 
-    async def stored_again(self, reply_id: str) -> None:
-        """It could not be shown this time either."""
-        await self._move(reply_id, ("done", "unclosed"), {"state": "stored"})
+    async def waits_on(self, reply_id: str, state: Literal["stored", "unsure"]) -> None:
+        """What was taken could not be shown this time either (``stored``), or nobody knows (``unsure``)."""
+        reason = {"reason": UNSURE} if state == "unsure" else {}
+        await self._move(reply_id, ("sending", "done", "unclosed"), {"state": state, **reason})
+
+    async def unseen(self, place: str, since: datetime) -> list[Reply]:
+        """Those that may not have been shown, oldest first."""
+        table = channel_replies.c
+        return await self._some(table.place == place, table.reason == UNSURE, table.closed_at >= since)
+
+    async def repeated(self, replies: Sequence[Reply]) -> None:
+        """They are shown again."""
+        mine = channel_replies.c.id.in_([reply.id for reply in replies])
+        async with self._database.write() as connection:
+            await connection.execute(update(channel_replies).where(mine).values(reason=REPEATED))
 
     async def recent(self, tenant: str, limit: int = 20) -> list[Reply]:
         """Newest first."""

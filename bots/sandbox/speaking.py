@@ -37,7 +37,8 @@ class Speaking:
         over: Mapping[str, Any],
     ) -> Push:
         name = msg_id or "msg" + base64.b64encode(secrets.token_bytes(12)).decode() + "=="
-        until = self.clock.ms() + round(self.webhook_life * 1000)
+        now = self.clock.ms()
+        until = now + round(self.webhook_life * 1000)
         session = self.robots.open_session(conversation, until, name)
         data: Json = {
             "msgId": name,
@@ -47,7 +48,7 @@ class Speaking:
             "chatbotCorpId": CORP,
             "chatbotUserId": _ROBOT,
             "robotCode": self.client_id,
-            "createAt": self.clock.ms(),
+            "createAt": now,
             "sessionWebhook": f"{self.base()}/robot/sendBySession?session={session}",
             "sessionWebhookExpiredTime": until,
             **over,

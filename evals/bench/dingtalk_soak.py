@@ -164,12 +164,16 @@ def _people(gateway: Gateway) -> list[tuple[Conversation, User]]:
 
 
 async def _quiet(bots: _Bots, crowd: Crowd) -> tuple[Verdict, Mapping[str, Reply]]:
-    """All is well: wait for what is under way; then everybody says a word more, to be told what was kept for them."""
+    """All is well: wait for what is under way; then everybody says a word more, to be told what was kept for them, and
+    asks for what may not have arrived."""
     for place, user in crowd.places:
         await crowd.say("command", place, user)
     loop = asyncio.get_running_loop()
     until = loop.time() + QUIET_S
     while True:
+        for place, user in crowd.places:
+            if crowd.was_told(place):
+                await crowd.say("last", place, user)
         replies, begun, waiting = await _written(bots.part.data)
         verdict = judged(bots.gateway, crowd.said, replies, begun)
         if not waiting and not verdict.lost and not bots.gateway.check(outcomes=False):
@@ -191,7 +195,7 @@ async def _written(data: Path) -> tuple[dict[str, Reply], Counter[str], int]:
             waiting = list(await connection.execute(select(deliveries.c.job_id).filter_by(state="waiting")))
     finally:
         await database.close()
-    half_way = sum(row.state not in ("done", "stored") for row in rows)
+    half_way = sum(row.state not in ("done", "stored", "unsure") for row in rows)
     cards = {row.card_id: row for row in rows if row.card_id}
     return (
         cards,

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -10,11 +11,13 @@ from typing import Literal, TypeAlias
 from PIL import Image
 
 from bots.sandbox.cards import CardState
+from bots.sandbox.chat import Message
 from bots.sandbox.gateway import Gateway
 from bots.sandbox.people import Conversation, User
 from bots.sandbox.pushes import Push, Redelivery
+from bots.wording import say
 
-Kind: TypeAlias = Literal["question", "command", "picture", "unreadable"]
+Kind: TypeAlias = Literal["question", "command", "picture", "unreadable", "last"]
 
 QUESTIONS = ("退货期限是几天？", "退款要多久到账？", "退回运费由谁承担？", "质检通过以后多久退款？")
 WEIGHTS: dict[Kind, int] = {"question": 80, "command": 6, "picture": 10, "unreadable": 4}
@@ -43,6 +46,7 @@ class Crowd:
     pause: float
     said: list[Said] = field(default_factory=list)
     clicks: int = 0
+    told: Counter[str] = field(default_factory=Counter)
 
     async def talk(self, seconds: float) -> None:
         """All of them, for so long."""
@@ -57,13 +61,23 @@ class Crowd:
         said.push = await self._push(said, user)
         return said
 
+    def was_told(self, place: Conversation) -> bool:
+        """Whether, since this was asked last, the bot said there that a reply may not have arrived."""
+        seen = self.gateway.visible(place)
+        told = sum(isinstance(one, Message) and say("unsure", "zh") in one.text for one in seen)
+        news = told > self.told[place.id]
+        self.told[place.id] = told
+        return news
+
     async def _one(self, place: Conversation, user: User, until: float) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.chance.expovariate(1 / self.pause))
             if loop.time() > until:
                 return
-            if self.chance.random() < CLICKS:
+            if self.was_told(place):
+                await self.say("last", place, user)
+            elif self.chance.random() < CLICKS:
                 await self._click(place, user)
             else:
                 (kind,) = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
@@ -77,6 +91,8 @@ class Crowd:
                 return await push(place, user, text, redeliver=redeliver)
             case "command":
                 return await push(place, user, "/帮助", redeliver=redeliver)
+            case "last":
+                return await push(place, user, "/上一条", redeliver=redeliver)
             case "unreadable":
                 content = {"duration": 3, "downloadCode": "x"}
                 return await push(place, user, msgtype="video", content=content, redeliver=redeliver)

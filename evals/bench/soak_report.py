@@ -19,8 +19,8 @@ WARM_UP = 0.5  # of the run, before memory is looked at: a process keeps its las
 class SoakReport:
     """Times in milliseconds for acknowledgements, in seconds for answers; memory in MB of the bot that lives on.
 
-    ``plain_calls`` is what one answer costs a bot that sends every piece. ``repeated``: what may not
-    have arrived, and was said again with a word about that. ``broken`` are the sandbox's rules.
+    ``plain_calls`` is what one answer costs a bot that sends every piece. ``repeated``: what was said later,
+    or again for who asked. ``broken`` are the sandbox's rules.
     """
 
     minutes: float
@@ -59,7 +59,7 @@ class SoakReport:
             "answered": f"{self.answered}",
             "lost": " ".join([str(len(self.lost)), *self.lost[:10]]),
             "doubled": " ".join([str(len(self.doubled)), *self.doubled[:10]]),
-            "said again, with a word about it": f"{self.repeated}",
+            "said later, or again when asked": f"{self.repeated}",
             "rules broken": "\n".join([str(len(self.broken)), *self.broken[:10]]),
             "bots killed": f"{self.restarts}",
             "throttled": f"{self.throttled_percent:.2f} % of calls",

@@ -1,8 +1,7 @@
 """What goes wrong in a soak, by chance: calls that fail, connections that end, tokens that are worth nothing, deaths.
 
-A message whose call is cut may have been shown: a bot can't know, and says it again with the next message, with a word
-about it; a job's it leaves at that. So here messages were always shown when their call is cut (``drop``,
-``stall_after``).
+A message whose call is cut may have been shown (``drop``, ``stall_after``) or not (``reset``, ``stall``): a bot can't
+know. It says so with the next message, and people ask for it.
 """
 
 import asyncio
@@ -19,7 +18,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "card_streaming": IDEMPOTENT,
     "card_create_and_deliver": (*IDEMPOTENT, "scope", "undelivered", "unpublished"),
     "card_update": IDEMPOTENT,
-    "webhook": ("session_gone", "too_fast", "busy", "drop", "stall_after", "slow"),
+    "webhook": ("session_gone", "too_fast", "busy", "drop", "reset", "stall", "stall_after", "slow"),
     "group_send": ("qps", "busy", "drop", "slow"),
     "single_send": ("qps", "busy", "drop", "slow"),
     "token": ("busy", "reset", "short_token", "slow"),

@@ -2,24 +2,27 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from app.channels.replies import Reply
 from bots.sandbox.cards import CardState
 from bots.sandbox.chat import Message
 from bots.sandbox.gateway import Gateway
+from bots.sandbox.people import Conversation
 from bots.wording import say
 from evals.bench.soak_crowd import Said
 
-LATE = "said again, as it may not have arrived"
+LATE = "said later"
+_LINE = "\n\n---\n\n"  # between the replies that are said again
+NOBODY = 0
 NO_CALLS = {"open", "connect", "token", "file"}  # cost no quota
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Messages without anything to see for them, and with too much. ``repeated``: how many were said again because
-    they may not have arrived, in so many words."""
+    """Messages without anything to see for them, and with too much. ``repeated``: how many were said later, or again
+    for people who asked for them because they may not have arrived."""
 
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
@@ -34,39 +37,69 @@ class Waits:
     end: tuple[float, ...]
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What people saw, by the number of the message it is for. ``weak`` may stand beside something else: cards that
+    failed, and what was said later; ``loose`` is what could be for any message in a conversation."""
+
+    said: Sequence[Said]
+    numbers: Mapping[str, int]
+    strong: Counter[int] = field(default_factory=Counter)
+    weak: Counter[int] = field(default_factory=Counter)
+    loose: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    late: int = 0
+
+    def card(self, card: CardState, reply: Reply | None) -> None:
+        number = self.numbers.get(_message_of(reply))
+        (self.weak if card.state == "FAILED" else self.strong)[number or NOBODY] += 1
+
+    def message(self, place: Conversation, message: Message) -> None:
+        """By the number in its words, else by the webhook it came by."""
+        named = [one.number for one in self.said if f"No.{one.number} " in message.text]
+        mine = self.numbers.get(message.answers or "") if message.way == "webhook" else None
+        if say("unsure", "zh") in message.text:
+            return
+        if say("stored", "zh") in message.text:
+            self._later(place, named, 1)
+            return
+        if say("last", "zh") in message.text:
+            self._later(place, named, message.text.count(_LINE))
+        elif named:
+            mine = named[-1]
+        if mine is None:
+            self.loose[place.id].append(f"{place.title}: {message.text[:12]}…")
+        else:
+            self.strong[mine] += 1
+
+    def _later(self, place: Conversation, named: Sequence[int], parts: int) -> None:
+        self.late += parts
+        self.weak.update(named)
+        self.loose[place.id] += [LATE] * (parts - len(named))
+
+
 def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply], jobs: Mapping[str, int]) -> Verdict:
     """``replies`` are the rows of cards, by card id: they tell which message a card is for. ``jobs``: how many were
     begun for a message, by its id; each has something to see of its own."""
-    seen: Counter[int] = Counter()
-    weak: Counter[int] = Counter()  # cards that failed, and what was said later: something else may speak for them
-    loose: defaultdict[str, list[str]] = defaultdict(list)  # conversation → what could be for any message there
-    late = 0
-    by_id = {one.push.msg_id: one.number for one in said}
+    seen = _Seen(said, {one.push.msg_id: one.number for one in said})
     for place, item in gateway.chat.timeline:
         if isinstance(item, CardState):
-            number = by_id.get(_message_of(replies.get(item.id)))
-            (weak if item.state == "FAILED" else seen)[number or 0] += 1
+            seen.card(item, replies.get(item.id))
         elif item.way != "user" and item.kind != "image":  # a picture by the API comes after its caption
-            number = _number(item, said, by_id)
-            is_late = say("stored", "zh") in item.text
-            late += is_late
-            if number is None:
-                loose[place.id].append(LATE if is_late else f"{place.title}: {item.text[:12]}…")
-            else:
-                (weak if is_late else seen)[number] += 1
-    lost, doubled = [], ["a card of nobody's"] * seen[0]
+            seen.message(place, item)
+    lost, doubled = [], ["a card of nobody's"] * seen.strong[NOBODY]
     for one in said:
         least = 1 + jobs.get(one.push.msg_id, 0)
-        missing = least - seen[one.number] - weak[one.number]
-        while missing > 0 and loose[one.place.id]:
-            loose[one.place.id].remove(min(loose[one.place.id], key=LATE.__eq__))
+        missing = least - seen.strong[one.number] - seen.weak[one.number]
+        loose = seen.loose[one.place.id]
+        while missing > 0 and loose:
+            loose.remove(min(loose, key=LATE.__eq__))
             missing -= 1
         if missing > 0:
             lost.append(f"No.{one.number}")
-        if seen[one.number] > least + one.again or least > 2:
+        if seen.strong[one.number] > least + one.again or least > 2:
             doubled.append(f"No.{one.number}")
-    doubled += [what for what in chain.from_iterable(loose.values()) if what != LATE]
-    return Verdict(tuple(lost), tuple(doubled), late)
+    doubled += [what for what in chain.from_iterable(seen.loose.values()) if what != LATE]
+    return Verdict(tuple(lost), tuple(doubled), seen.late)
 
 
 def waits(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply]) -> Waits:
@@ -98,13 +131,3 @@ def throttled(gateway: Gateway) -> int:
 
 def _message_of(reply: Reply | None) -> str:
     return "" if reply is None else str(reply.target.get("message_id") or "")
-
-
-def _number(message: Message, said: Sequence[Said], by_id: Mapping[str, int]) -> int | None:
-    """By the number in its words, else by the webhook it came by; what could not be said before came by another's."""
-    named = [one.number for one in said if f"No.{one.number} " in message.text]
-    if named:
-        return named[-1]
-    if message.way == "webhook" and say("stored", "zh") not in message.text:
-        return by_id.get(message.answers or "")
-    return None

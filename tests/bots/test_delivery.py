@@ -296,7 +296,7 @@ async def test_what_can_not_be_brought_is_given_up_and_kept_for_the_next_message
         await c.bring()
         row = await c.row(job)
         assert (row.state, row.error_code) == ("failed", "recipient_unknown")
-        (kept,) = await c.replies.stored(f"{GROUP.conversation}:{GROUP.account}")
+        (kept,) = await c.replies.waiting(f"{GROUP.conversation}:{GROUP.account}")
         assert "最好的保温杯" in (kept.text or "")
         assert (await c.jobs.ledger.get(job.tenant, job.id)).result is not None
 

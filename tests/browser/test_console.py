@@ -218,7 +218,7 @@ async def test_a_dropped_folder_keeps_its_paths_and_leaves_system_files_behind(
     files = {f"资料/规则/第{n}条.md": f"# 第{n}条\n\n内容。" for n in range(120)}  # a browser lists 100 at a time
     written(tmp_path / "in", {**files, "资料/费用.md": FEES, "资料/.DS_Store": b"x", "资料/~$费用.docx": b"x"})
     await drop(page, tmp_path / "in" / "资料")
-    await expect(page.locator(".transfers-summary")).to_have_text("已上传 121 个文件", timeout=60_000)
+    await expect(page.locator(".transfers-summary")).to_have_text("已上传 121 个文件", timeout=150_000)
     await page.fill("#filter-name", "费用")
     await expect(page.locator("tbody tr")).to_have_count(1)
     await expect(page.locator("tbody th")).to_have_text("资料/费用.md")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.channels.replies import Replies, Reply
+from app.channels.replies import UNSURE, Replies, Reply
 from knowledge.database import Database
 from knowledge.errors import NotFound
 from knowledge.models import DEFAULT_TENANT
@@ -81,11 +81,17 @@ async def test_an_answer_that_could_not_be_shown_waits_in_its_place_and_is_taken
     for number in (1, 2):
         await replies.open(reply(number))
         assert await replies.close(reply(number).id, "stored", text=f"答案 {number}")
-    assert [each.text for each in await replies.stored("corp/cid==")] == ["答案 1", "答案 2"]
-    assert await replies.stored("corp/elsewhere") == []
+    assert [each.text for each in await replies.waiting("corp/cid==")] == ["答案 1", "答案 2"]
+    assert await replies.waiting("corp/elsewhere") == []
     taken = await asyncio.gather(*(replies.taken(reply(1).id) for _ in range(4)))
     assert sorted(taken) == [False, False, False, True]
-    assert [each.text for each in await replies.stored("corp/cid==")] == ["答案 2"]
+    assert [each.text for each in await replies.waiting("corp/cid==")] == ["答案 2"]
+    assert (await replies.get(reply(1).id)).state == "sending"
+    assert await replies.shown(reply(1).id)
+    assert (await replies.get(reply(1).id)).state == "unclosed"
+    assert await replies.taken(reply(2).id)
+    await replies.waits_on(reply(2).id, "stored")
+    assert [each.text for each in await replies.waiting("corp/cid==")] == ["答案 2"]
 
 
 async def test_a_card_that_was_left_open_is_ended_whenever_its_answer_is_shown(replies: Replies) -> None:
@@ -93,12 +99,33 @@ async def test_a_card_that_was_left_open_is_ended_whenever_its_answer_is_shown(r
         await replies.open(replace(reply(number), card_id=card_id))
         await replies.close(reply(number).id, "stored", text="…")
     assert await replies.taken(reply(1).id)
+    assert await replies.shown(reply(1).id)
     assert [each.card_id for each in await replies.unclosed("dingtalk")] == ["card-1", "card-2"]
     assert await replies.card_closed(reply(1).id)
     assert await replies.card_closed(reply(2).id)
     assert await replies.unclosed("dingtalk") == []
     states = [(await replies.get(reply(number).id)).state for number in (1, 2, 3)]
     assert states == ["done", "stored", "stored"]
+
+
+async def test_what_may_have_been_shown_is_told_of_once_and_can_be_asked_for(replies: Replies) -> None:
+    """Also when its sender died over it."""
+    await replies.open(reply(1, card_id=None))
+    await replies.open(reply(2))
+    assert await replies.sending(reply(1).id, "答案 1")
+    assert await replies.being_sent("dingtalk", older_than=timedelta(minutes=5)) == []
+    (left,) = await replies.being_sent("dingtalk", older_than=timedelta(0))
+    await replies.give_up_sending(left)
+    assert await replies.close(reply(2).id, "unsure", text="答案 2")
+    began = left.created_at
+    assert [each.state for each in await replies.waiting("corp/cid==")] == ["unsure", "unsure"]
+    assert [await replies.taken(reply(number).id) for number in (1, 2, 1)] == [True, True, False]
+    assert [each.id for each in await replies.unclosed("dingtalk")] == [reply(2).id]
+    unseen = await replies.unseen("corp/cid==", began)
+    assert [(each.text, each.reason) for each in unseen] == [("答案 1", UNSURE), ("答案 2", UNSURE)]
+    assert await replies.unseen("corp/elsewhere", began) == []
+    await replies.repeated(unseen)
+    assert await replies.unseen("corp/cid==", began) == []
 
 
 async def test_the_last_replies_of_a_tenant_are_listed_newest_first(replies: Replies) -> None:

@@ -80,6 +80,16 @@ def _name(process: psutil.Process) -> str:
 StartUp = Callable[..., Up]
 
 
+Children = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def children() -> Children:
+    """The processes started since the test began; the browser that other tests share is none of them."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: [child for child in psutil.Process().children(recursive=True) if child not in before]
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "数据 data"

@@ -17,16 +17,12 @@ from app.processes.probes import http_answers, redis_answers
 from app.processes.runtime import data_folder_held, is_locked
 from app.processes.words import StartFailure
 from app.settings import Settings
-from tests.app.processes.conftest import READY, ROOT, StartUp
+from tests.app.processes.conftest import READY, ROOT, Children, StartUp
 
 pytestmark = pytest.mark.processes
 
 
-def children() -> list[psutil.Process]:
-    return list(psutil.Process().children(recursive=True))
-
-
-async def test_a_call_gets_just_the_store_it_asks_for_and_leaves_nothing(data: Path) -> None:
+async def test_a_call_gets_just_the_store_it_asks_for_and_leaves_nothing(data: Path, children: Children) -> None:
     async with embedded_services(Settings(data=data), redis=False, chroma=True) as services:
         assert services.redis_url is None
         assert await http_answers(f"{services.chroma_url}/api/v2/heartbeat")
@@ -37,7 +33,7 @@ async def test_a_call_gets_just_the_store_it_asks_for_and_leaves_nothing(data: P
     assert not (data / "copilot.json").exists()
 
 
-async def test_redis_asks_for_a_password_that_no_command_line_shows(data: Path) -> None:
+async def test_redis_asks_for_a_password_that_no_command_line_shows(data: Path, children: Children) -> None:
     async with embedded_services(Settings(data=data), redis=True, chroma=False) as services:
         assert services.redis_url is not None
         password = services.redis_url.split(":")[2].split("@")[0]
@@ -50,14 +46,14 @@ async def test_redis_asks_for_a_password_that_no_command_line_shows(data: Path) 
         assert not await redis_answers(services.redis_url.replace(password, "guess"))
 
 
-async def test_an_error_in_the_call_arrives_as_it_is_and_stops_the_store(data: Path) -> None:
+async def test_an_error_in_the_call_arrives_as_it_is_and_stops_the_store(data: Path, children: Children) -> None:
     with pytest.raises(ZeroDivisionError):
         async with embedded_services(Settings(data=data), redis=True, chroma=False):
             raise ZeroDivisionError
     assert children() == []
 
 
-async def test_a_call_that_is_cancelled_stops_its_store(data: Path) -> None:
+async def test_a_call_that_is_cancelled_stops_its_store(data: Path, children: Children) -> None:
     opened = asyncio.Event()
 
     async def call() -> None:
@@ -73,7 +69,7 @@ async def test_a_call_that_is_cancelled_stops_its_store(data: Path) -> None:
     assert children() == []
 
 
-async def test_configured_urls_come_back_as_they_are_and_nothing_is_touched(data: Path) -> None:
+async def test_configured_urls_come_back_as_they_are_and_nothing_is_touched(data: Path, children: Children) -> None:
     settings = Settings(data=data, redis_url="redis://elsewhere:6379/3", chroma_url="http://elsewhere:8000")
     async with embedded_services(settings, redis=True, chroma=True) as services:
         assert (services.redis_url, services.chroma_url) == ("redis://elsewhere:6379/3", "http://elsewhere:8000")
@@ -81,7 +77,7 @@ async def test_configured_urls_come_back_as_they_are_and_nothing_is_touched(data
     assert not is_locked(data)
 
 
-async def test_a_call_uses_the_stores_of_a_running_copilot(start_up: StartUp, data: Path) -> None:
+async def test_a_call_uses_the_stores_of_a_running_copilot(start_up: StartUp, data: Path, children: Children) -> None:
     up = start_up().wait_for(READY)
     before = len(children())
     async with embedded_services(Settings(data=data), redis=True, chroma=True) as services:
@@ -90,7 +86,7 @@ async def test_a_call_uses_the_stores_of_a_running_copilot(start_up: StartUp, da
         assert len(children()) == before
 
 
-async def test_two_calls_at_once_take_turns_because_one_folder_bears_one_server(data: Path) -> None:
+async def test_two_calls_at_once_take_turns_because_one_folder_bears_one_server(data: Path, children: Children) -> None:
     at_work = 0
 
     async def call() -> None:

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from app.processes.children import ChildDied, ChildSilent, ChildSpec, Stage
 from app.processes.pids import mark
 from app.processes.runtime import RecordedChild
 from app.processes.supervisor import StopRequested, Supervisor, supervised
+from tests.app.processes.conftest import Children
 
 pytestmark = pytest.mark.processes
 
@@ -52,9 +52,9 @@ class Family:
 
 
 @pytest.fixture
-async def family() -> AsyncIterator[Family]:
+async def family(children: Children) -> AsyncIterator[Family]:
     yield Family()
-    assert psutil.Process().children(recursive=True) == []
+    assert children() == []
 
 
 def python(name: str, program: str, *argv: str, **options: object) -> ChildSpec:

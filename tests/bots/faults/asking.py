@@ -27,7 +27,7 @@ HURRIED = Tempo(
     pace=Pace(first=0.02, longest=0.2, lasted=30.0, ping=1.0, idle=20.0, open=5.0),
 )
 LONG = 30.0  # seconds: what takes one may take longer on a busy machine
-_ENDED = ("done", "failed", "stored", "unclosed")
+_ENDED = ("done", "failed", "stored", "unclosed", "unsure")
 
 
 @asynccontextmanager

@@ -145,7 +145,7 @@ async def test_f7_a_webhook_that_ends_while_the_answer_is_written_is_replaced(
 async def test_f7_what_may_have_arrived_is_not_sent_at_once_again_and_never_called_sent(
     gateway: Gateway, tmp_path: Path
 ) -> None:
-    """Nobody can know; it is shown with the next message, and what that means is said."""
+    """Nobody can know; with the next message it is said how to get it, and then it is given once."""
     troubles = {"reset": False, stall(30): False, "drop": True, stall(30, applying=True): True}
     tempo = replace(HURRIED, call_s=1.0)
     async with bot_of(gateway, tmp_path, model=TypingModel(ANSWER), cards=False, tempo=tempo) as house:
@@ -154,17 +154,37 @@ async def test_f7_what_may_have_arrived_is_not_sent_at_once_again_and_never_call
             place = gateway.add_group(f"群 {number}", [user(gateway, "u1")])
             gateway.fault("webhook", nth=1, action=trouble)
             push = await ask(house, place)
-            assert (await ended(house, push)).state == "stored", trouble
+            assert (await ended(house, push)).state == "unsure", trouble
             assert len(messages_in(gateway, place)) == arrived, trouble
             assert (await ended(house, await ask(house, place, "/帮助"))).state == "done", trouble
             assert (await ended(house, push)).state == "done", trouble
-            *_, again, help_ = messages_in(gateway, place)
-            assert "可能没能送达" in again.text
-            assert ANSWER in again.text
+            *_, told, help_ = messages_in(gateway, place)
+            assert "可能没有送达" in told.text
+            assert ANSWER not in told.text
             assert "/图" in help_.text
+            for _ in range(2):  # the second time because it is asked for: it is the last answer
+                assert (await ended(house, await ask(house, place, "/上一条"))).state == "done", trouble
+                *_, again = messages_in(gateway, place)
+                assert again.text.count(ANSWER) == 1
+                assert "上一条回复是" in again.text
+            assert len(messages_in(gateway, place)) == arrived + 4, trouble
             gateway.clear_faults()
             if not arrived:
-                gateway.forgive(push.msg_id)  # its answer came by the webhook of the next
+                gateway.forgive(push.msg_id)  # its answer came by the webhook of another
+
+
+async def test_the_last_answer_is_given_again_as_it_stood_on_its_card(
+    gateway: Gateway, group: Conversation, tmp_path: Path
+) -> None:
+    async with bot_of(gateway, tmp_path, model=TypingModel(ANSWER), tempo=HURRIED) as house:
+        assert (await ended(house, await ask(house, group, "/last"))).state == "done"
+        assert "Nothing has been answered" in messages_in(gateway, group)[-1].text
+        await take_in_returns(house)
+        await ended(house, await ask(house, group))
+        assert (await ended(house, await ask(house, group, "/上一条"))).state == "done"
+        again = messages_in(gateway, group)[-1].text
+        assert ANSWER in again
+        assert "参考资料" in again
 
 
 async def test_f7_a_message_that_no_way_takes_is_kept_until_one_does(
