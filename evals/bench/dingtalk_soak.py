@@ -172,7 +172,7 @@ async def _quiet(bots: _Bots, crowd: Crowd) -> tuple[Verdict, Mapping[str, Reply
     until = loop.time() + QUIET_S
     while True:
         for place, user in crowd.places:
-            if crowd.was_told(place):
+            if crowd.was_told(place, user):
                 await crowd.say("last", place, user)
         replies, begun, waiting = await _written(bots.part.data)
         verdict = judged(bots.gateway, crowd.said, replies, begun)

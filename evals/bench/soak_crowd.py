@@ -46,7 +46,7 @@ class Crowd:
     pause: float
     said: list[Said] = field(default_factory=list)
     clicks: int = 0
-    told: Counter[str] = field(default_factory=Counter)
+    told: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def talk(self, seconds: float) -> None:
         """All of them, for so long."""
@@ -61,12 +61,15 @@ class Crowd:
         said.push = await self._push(said, user)
         return said
 
-    def was_told(self, place: Conversation) -> bool:
-        """Whether, since this was asked last, the bot said there that a reply may not have arrived."""
-        seen = self.gateway.visible(place)
-        told = sum(isinstance(one, Message) and say("unsure", "zh") in one.text for one in seen)
-        news = told > self.told[place.id]
-        self.told[place.id] = told
+    def was_told(self, place: Conversation, user: User) -> bool:
+        """Whether, since this was asked last, the bot said there that a reply to them may not have arrived."""
+        others = {said.push.msg_id for said in self.said if said.push.user is not user}
+        told = sum(
+            isinstance(one, Message) and say("unsure", "zh") in one.text and one.answers not in others
+            for one in self.gateway.visible(place)
+        )
+        news = told > self.told[place.id, user.staff_id]
+        self.told[place.id, user.staff_id] = told
         return news
 
     async def _one(self, place: Conversation, user: User, until: float) -> None:
@@ -75,7 +78,7 @@ class Crowd:
             await asyncio.sleep(self.chance.expovariate(1 / self.pause))
             if loop.time() > until:
                 return
-            if self.was_told(place):
+            if self.was_told(place, user):
                 await self.say("last", place, user)
             elif self.chance.random() < CLICKS:
                 await self._click(place, user)
