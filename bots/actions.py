@@ -95,11 +95,11 @@ class Actions:
             case "stop" if reply.state == "open":
                 await self._stop(reply.id)
                 return {"show_stop": "false"}
-            case "regenerate" if reply.state != "open":
+            case "regenerate" if await self._has_ended(reply):
                 again = Again(turn_id, target, language)
                 await self._enqueue(again.id, target.conversation, packed(again))
                 return {"show_regenerate": "false"}
-            case "ask_person" if reply.state != "open":
+            case "ask_person" if await self._has_ended(reply):
                 turn = await self._conversations.answered(reply.tenant, turn_id)
                 handoff = await self._handoffs.open(
                     reply.tenant, turn, channel=reply.channel, asker=target.name or person.name, target=reply.target
@@ -108,6 +108,12 @@ class Actions:
                 group = await self._people.groups.operators(reply.tenant)
                 return cards.answer_handed_over(language, handoff.number, announced=group is not None)
         return {}
+
+    async def _has_ended(self, reply: Reply) -> bool:
+        """Also in the instant between its last frame and its row."""
+        if reply.state != "open":
+            return True
+        return (await self._conversations.answered(reply.tenant, reply.turn_id or "")).status != "running"
 
     async def _rate(self, reply: Reply, rating: str, reason: str | None) -> None:
         await self._conversations.rate(reply.tenant, reply.turn_id or "", rating=rating, reason=reason, comment=None)

@@ -49,11 +49,13 @@ class Bot:
     async def on_message(self, message: Incoming) -> None:
         """Keep a message; → when it is safe. Raises Unavailable."""
         try:
-            await self.enqueue(message.id, message.target.conversation, packed(Written(message)))
+            fresh = await self.enqueue(message.id, message.target.conversation, packed(Written(message)))
         except InboxFull:
             log.warning("message refused, too many wait conversation=%s", message.target.conversation)
             self.refuse(message)
-        await self.governor.count("stream")
+            fresh = True
+        if fresh:
+            await self.governor.count("stream")
 
     async def on_action(self, action: CardAction) -> Mapping[str, Any]:
         """A click's answer: the card's new values. What comes too late for that is brought to the card by a call."""
@@ -62,12 +64,12 @@ class Bot:
         if not values:
             return {}
         if asyncio.get_running_loop().time() - began > ACTION_S:
-            await self.messenger.update_card(action.card_id, values)
+            await self.messenger.update_card(action.card_id, values, final=True)
         return {"cardUpdateOptions": {"updateCardDataByKey": True}, "cardData": {"cardParamMap": values}}
 
-    async def enqueue(self, message_id: str, conversation: str, payload: bytes) -> None:
-        """Into the inbox, unless it was there before."""
-        await self.inbox.accept(message_id, conversation, payload)
+    async def enqueue(self, message_id: str, conversation: str, payload: bytes) -> bool:
+        """Into the inbox, unless it was there before; → whether it was not."""
+        return await self.inbox.accept(message_id, conversation, payload)
 
     async def run(self, listen: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         """Until ``stop`` is set; then what was begun is brought to an end."""

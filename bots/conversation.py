@@ -140,7 +140,8 @@ class Reception:
     async def _asking(
         self, person: Person, visit: "_Visit", question: str, attachments: tuple[str, ...], title: str
     ) -> Ask:
-        """What is asked in a place, by what may be used there. Raises Forbidden ``group_not_bound``."""
+        """What is asked in a place, by what may be used there. Raises Forbidden ``group_not_bound`` or
+        ``groups_only``."""
         return Ask(
             person.tenant,
             question,

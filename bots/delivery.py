@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.channels.destinations import ROBOT
-from app.channels.replies import Replies
+from app.channels.replies import Replies, Rung
 from app.jobs.deliveries import Deliveries, Delivery, LeaseLost
 from app.jobs.models import JobState
 from app.jobs.service import JobService
@@ -75,16 +75,30 @@ class Courier:
             if delivery.attempts < STUMBLES:
                 await self._deliveries.later(delivery, "internal", BACK_OFF[delivery.attempts - 1])
             else:
-                await self._deliveries.give_up(delivery, "internal")
+                await self._stumbled(delivery)
+
+    async def _stumbled(self, delivery: Delivery) -> None:
+        """Too often, so no more; whoever asked is told of the job all the same, if that can be said."""
+        try:
+            await self._give_up(await self._trip(delivery), "internal")
+        except (LeaseLost, SQLAlchemyError, OSError):
+            raise
+        except Exception:
+            log.exception("delivery not kept job=%s", delivery.job_id)
+            await self._deliveries.give_up(delivery, "internal")
+
+    async def _trip(self, delivery: Delivery) -> Trip:
+        """Raises NotFound ``job_not_found``."""
+        job = await self._jobs.ledger.get(delivery.tenant, delivery.job_id)
+        made = (await self._jobs.artifacts.of_jobs([job.id]))[job.id]
+        return Trip(delivery, job, self._deliveries, made, dict(delivery.receipt))
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            job = await self._jobs.ledger.get(delivery.tenant, delivery.job_id)
+            trip = await self._trip(delivery)
         except NotFound as gone:
             await self._deliveries.give_up(delivery, gone.error_code)
             return
-        made = (await self._jobs.artifacts.of_jobs([job.id]))[job.id]
-        trip = Trip(delivery, job, self._deliveries, made, dict(delivery.receipt))
         try:
             await self._bring(trip)
         except (Unavailable, BudgetSpent) as error:
@@ -93,7 +107,7 @@ class Courier:
             await self._give_up(trip, error.error_code)
         else:
             await self._deliveries.done(delivery, trip.receipt)
-            log.info("delivered job=%s channel=%s way=%s", job.id, delivery.channel, trip.receipt.get("sent"))
+            log.info("delivered job=%s channel=%s way=%s", trip.job.id, delivery.channel, trip.receipt.get("sent"))
 
     async def _later(self, trip: Trip, error: CopilotError) -> None:
         delivery = trip.delivery
@@ -131,13 +145,15 @@ class Courier:
         if self._cards is None:
             return False
         names = [picture.link or "" for picture in pictures]
+        before = await self._replies.find(trip.job.id)
         try:
             shown = await self._cards.finish(trip, names, page=self._pictures.page(trip.job))
         except (ChannelRefused, BudgetSpent, Unavailable) as error:
             if isinstance(error, Unavailable) and trip.delivery.attempts < CARD_TRIES:
                 raise
             log.warning("no card job=%s code=%s", trip.job.id, error.error_code)
-            await self._replies.fall(trip.job.id, "markdown", error.error_code[:40])
+            rung: Rung = "markdown" if before is None else "coarse"  # there may be a card, which is to be ended
+            await self._replies.fall(trip.job.id, rung, error.error_code[:40])
             await trip.note(fallen=error.error_code)
             return False
         if shown:
@@ -153,9 +169,11 @@ class Courier:
                 return await messenger.show(target, pictures, caption=text, mention=mention)
             return await messenger.say(target, text, title=results.headline(trip.job, trip.language), mention=mention)
 
-        await self._replies.open(row_of(trip.job, target, reason=trip.receipt.get("fallen", "no_card")))
+        row = await self._replies.open(row_of(trip.job, target, reason=trip.receipt.get("fallen", "no_card")))
         await trip.once(send)
-        state: Literal["done", "unsure"] = "unsure" if trip.receipt.get("unsure") else "done"
+        on_card = row.card_id is not None and row.rung != "markdown"  # which is to be ended then
+        state: Literal["done", "unclosed", "unsure"] = "unclosed" if on_card else "done"
+        state = "unsure" if trip.receipt.get("unsure") else state
         await self._replies.close(trip.job.id, state, text=text, calls=trip.receipt.get("calls"))
 
     async def _to_robot(self, trip: Trip, robots: Robots) -> None:

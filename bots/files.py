@@ -62,4 +62,4 @@ def place_of(target: Target, name: str) -> str:
     """Who talks where: a single chat, or one person in a group. Topics and undelivered answers belong to it."""
     if target.kind == "single":
         return target.conversation[:160]
-    return f"{target.conversation}:{target.account or name}"[:160]
+    return f"{target.conversation}:{target.account or target.outsider or name}"[:160]

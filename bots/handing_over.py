@@ -6,6 +6,9 @@ unmarked, or kept for the asker's next message.
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Literal
 
 from app.channels.groups import Group, Groups
@@ -17,11 +20,14 @@ from bots.messages import Target
 from bots.people import CHANNEL
 from bots.ports import BudgetSpent, ChannelRefused, Messenger, kept_as
 from bots.wording import say
+from knowledge.database import now
 from knowledge.errors import Unavailable
 from knowledge.language import language_of
 
 HANDOFF = "handoff"  # the kind of a reply that people gave
 LOOK_SECONDS = 2.0
+PAUSE_SECONDS, LONGEST_SECONDS = 30.0, 3600.0  # before an announcement that failed is tried again
+NEWS = timedelta(days=3)  # what waits longer is not announced any more; the console has it
 SHOWN_EVIDENCE = 3
 EXCERPT = 160  # characters of a passage
 
@@ -31,12 +37,22 @@ log = logging.getLogger(__name__)
 class HandingOver:
     """Brings questions to the operators' group and replies to the askers."""
 
-    def __init__(self, handoffs: Handoffs, groups: Groups, replies: Replies, messenger: Messenger) -> None:
+    def __init__(
+        self,
+        handoffs: Handoffs,
+        groups: Groups,
+        replies: Replies,
+        messenger: Messenger,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._handoffs = handoffs
         self._groups = groups
         self._replies = replies
         self._messenger = messenger
         self._news = asyncio.Event()
+        self._due: dict[str, tuple[float, float]] = {}  # handoff → when, and the pause after that
 
     def nudge(self) -> None:
         """There is something to bring."""
@@ -57,7 +73,9 @@ class HandingOver:
     async def bring(self) -> None:
         """All that waits now."""
         groups: dict[str, Group | None] = {}
-        for handoff in await self._handoffs.unannounced(CHANNEL):
+        for handoff in await self._handoffs.unannounced(CHANNEL, since=now() - NEWS):
+            if self._clock() < self._due.get(handoff.id, (0.0, 0.0))[0]:
+                continue
             if handoff.tenant not in groups:
                 groups[handoff.tenant] = await self._groups.operators(handoff.tenant)
             await self._announce(handoff, groups[handoff.tenant])
@@ -75,8 +93,12 @@ class HandingOver:
             raise
         except (Unavailable, ChannelRefused, BudgetSpent) as error:
             log.warning("handoff not announced number=%d code=%s", handoff.number, error.error_code)
-            if isinstance(error, Unavailable) and error.error_code != "delivery_unknown":
+            if error.error_code != "delivery_unknown":
+                _, pause = self._due.get(handoff.id, (0.0, PAUSE_SECONDS))
+                self._due[handoff.id] = (self._clock() + pause, min(LONGEST_SECONDS, pause * 2))
                 await self._handoffs.not_announced(handoff.id)
+        else:
+            self._due.pop(handoff.id, None)
 
     async def _tell(self, handoff: Handoff) -> None:
         """One process's to say. If it dies before that, recovery has it said with the asker's next message; if it dies

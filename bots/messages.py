@@ -26,7 +26,8 @@ class Target:
     """A place that can be written to: a group, or one person. Travels as JSON with jobs and open cards.
 
     ``webhook`` is good until ``webhook_until`` (milliseconds since 1970); ``account`` is whom to mention, or who is
-    written to in a single chat; ``message_id`` is what is being answered.
+    written to in a single chat; ``outsider`` is the channel's own id of somebody from outside, who has no account;
+    ``message_id`` is what is being answered.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class Target:
     webhook: str | None = None
     webhook_until: int = 0
     message_id: str | None = None
+    outsider: str | None = None
 
     def json(self) -> dict[str, Any]:
         return asdict(self)

@@ -89,13 +89,16 @@ class People:
     async def scope(self, person: Person, target: Target, *, title: str) -> tuple[str, ...] | None:
         """The knowledge bases that may be used in a place; None is all.
 
-        People from outside are answered only in groups that an operator bound. Raises Forbidden ``group_not_bound``.
+        People from outside are answered only in groups that an operator bound. Raises Forbidden ``group_not_bound``,
+        or ``groups_only`` in a chat with one of them.
         """
         names: tuple[str, ...] | None = None
         if target.kind == "group":
             known = {"tenant": person.tenant, "organisation": target.organisation}
             await self.groups.seen(CHANNEL, target.conversation, title=title, **known)
             names = (await self.groups.scope(CHANNEL, target.conversation)).knowledge_bases
+        if person.external and target.kind == "single":
+            raise Forbidden("People from outside are answered in groups only.", code="groups_only")
         if person.external and names is None:
             raise Forbidden("This group is not open to people from outside.", code="group_not_bound")
         return names

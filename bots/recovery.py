@@ -17,6 +17,7 @@ from bots.messages import Target, language_in
 from bots.people import CHANNEL
 from bots.ports import BudgetSpent, ChannelRefused, Messenger
 from bots.wording import say
+from knowledge.language import Language
 
 LOOK_SECONDS = 30.0
 LONGEST_SECONDS = 3600.0  # between two tries to end a card: each costs calls
@@ -79,19 +80,24 @@ class Recovery:
         return len(found)
 
     async def _end_card(self, reply: Reply) -> None:
-        """Its answer stands in a message below. If it had ended after all, it stays as it is."""
+        """Its answer stands in a message. If it had ended after all, it stays as it is."""
         card_id, language = reply.card_id or "", language_in(reply.target)
         try:
-            await self._messenger.frame(card_id, say("answer.below", language), failed=True, guid=end_guid(card_id))
+            if reply.kind == "job":
+                await self._messenger.update_card(card_id, cards.job_elsewhere(language), final=True)
+            else:
+                await self._end_answer(card_id, language)
         except BudgetSpent:
             return
         except ChannelRefused as refused:
             log.warning("card given up card=%s code=%s", reply.card_id, refused.error_code)
-        else:
-            with left_to_the_next_round("buttons"):
-                await self._messenger.update_card(card_id, cards.answer_closing(language, "failed", ()))
         await self._replies.card_closed(reply.id)
         self._due.pop(reply.id, None)
+
+    async def _end_answer(self, card_id: str, language: Language) -> None:
+        await self._messenger.frame(card_id, say("answer.below", language), failed=True, guid=end_guid(card_id))
+        with left_to_the_next_round("buttons"):
+            await self._messenger.update_card(card_id, cards.answer_closing(language, "failed", ()))
 
     async def _close(self, reply: Reply) -> None:
         log.warning("answer closed that nobody works on id=%s", reply.id)

@@ -1,10 +1,14 @@
 """How far a job is, on its card: now and then, while there is room for such frames, until it has ended."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Mapping
 
 from app.jobs.events import JobEvent
+from app.jobs.models import JobState
 from app.jobs.service import JobService
+from app.tools.wording import state_word
 from bots.dingtalk import cards
 from bots.job_cards import card_id_of
 from bots.ports import BudgetSpent, ChannelRefused, Messenger
@@ -12,6 +16,7 @@ from knowledge.errors import Unavailable
 from knowledge.language import Language
 
 PACE_SECONDS = 3.0  # between two updates of a card
+WAITING_SECONDS = 15.0  # between two looks at a job that waits for its approval, which may take days
 STEP_PERCENT = 25  # less than this, in the same stage, is not worth a call
 
 log = logging.getLogger(__name__)
@@ -29,6 +34,12 @@ class JobWatch:
         """Until the job has ended, or its card takes no more. Raises NotFound ``job_not_found``."""
         course, last = _Course(), "0-0"
         while True:
+            state = (await self._jobs.ledger.get(tenant, job_id)).state
+            if state.ended:
+                return
+            if state is JobState.WAITING:
+                await asyncio.sleep(WAITING_SECONDS)
+                continue
             for number, event in await self._jobs.events.read(tenant, job_id, after=last):
                 last = number
                 course.take(event)
@@ -36,12 +47,15 @@ class JobWatch:
                 return
             if course.worth_telling and course.since_told >= self._pace:
                 course.tell()
-                if not await self._show(job_id, course, language):
+                running = {"status": state_word(JobState.RUNNING, language)}
+                if not await self._show(job_id, cards.job_progress(language, course.percent, course.stage) | running):
                     return
+                state = (await self._jobs.ledger.get(tenant, job_id)).state
+                if state.ended:  # meanwhile, and its end may have been shown before this
+                    await self._show(job_id, {"stage": "", "status": state_word(state, language)})
 
-    async def _show(self, job_id: str, course: "_Course", language: Language) -> bool:
+    async def _show(self, job_id: str, values: Mapping[str, str]) -> bool:
         """→ whether the card may be updated again. What is not shown now is shown with the next, or not at all."""
-        values = cards.job_progress(language, course.percent, course.stage)
         try:
             await self._messenger.update_card(card_id_of(job_id), values)
         except (ChannelRefused, BudgetSpent) as error:

@@ -124,10 +124,11 @@ class Handoffs:
         """Open questions, the oldest first."""
         return await self._some(handoffs.c.tenant == tenant, handoffs.c.state == "waiting")
 
-    async def unannounced(self, channel: str) -> list[Handoff]:
-        """Open questions that the operators' group has not been shown."""
+    async def unannounced(self, channel: str, *, since: datetime) -> list[Handoff]:
+        """Open questions that the operators' group has not been shown, the oldest first."""
         table = handoffs.c
-        return await self._some(table.channel == channel, table.state == "waiting", table.announced_at.is_(None))
+        waits = (table.state == "waiting") & table.announced_at.is_(None) & (table.created_at >= since)
+        return await self._some(table.channel == channel, waits)
 
     async def untold(self, channel: str) -> list[Handoff]:
         """Answered ones whose asker has not been told."""

@@ -25,7 +25,7 @@ UNSURE = "delivery_unknown"  # the reason of those that may not have been shown
 REPEATED = "repeated"  # and of those that were asked for again
 
 _ON_CARD = (
-    (channel_replies.c.kind == "answer")
+    channel_replies.c.kind.in_(("answer", "job"))
     & channel_replies.c.card_id.is_not(None)
     & (channel_replies.c.rung != "markdown")
 )

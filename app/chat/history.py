@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
 from app.chat.tables import conversations, feedback, gaps, turns
@@ -200,10 +201,14 @@ class Conversations:
             raise InvalidInput(f"A rating is up or down, a reason one of {', '.join(REASONS)}.", code="rating_invalid")
         await self.turn(tenant, turn_id)
         values: dict[str, Any] = {"rating": rating, "reason": reason, "comment": comment, "created_at": now()}
-        async with self._database.write() as connection:
-            changed = await connection.execute(update(feedback).where(feedback.c.turn_id == turn_id).values(**values))
-            if changed.rowcount == 0:
-                await connection.execute(insert(feedback).values(turn_id=turn_id, tenant=tenant, **values))
+        rated = update(feedback).where(feedback.c.turn_id == turn_id).values(**values)
+        try:
+            async with self._database.write() as connection:
+                if (await connection.execute(rated)).rowcount == 0:
+                    await connection.execute(insert(feedback).values(turn_id=turn_id, tenant=tenant, **values))
+        except IntegrityError:  # somebody else rated it at the same time
+            async with self._database.write() as connection:
+                await connection.execute(rated)
 
     async def close_abandoned(self, *, older_than: timedelta) -> int:
         """End turns whose process died: they will never end by themselves."""

@@ -227,6 +227,11 @@ def job_ended(
     }
 
 
+def job_elsewhere(language: Language) -> dict[str, str]:
+    """Its end is told in a message, because the card could not be ended when that was the time."""
+    return {"status": say("job.elsewhere", language), "stage": "", "show_cancel": "false"}
+
+
 def job_asking(language: Language) -> dict[str, str]:
     """After reject: why?"""
     return {"review": say("job.reject_ask", language), "show_review": "false", "show_reasons": "true"}

@@ -96,6 +96,7 @@ def _target(message: Message, kind: Kind) -> Target:
         webhook=message.session_webhook or None,
         webhook_until=ends,
         message_id=message.msg_id,
+        outsider=(message.sender_id or None) if _is_from_outside(message) else None,
     )
 
 

@@ -106,6 +106,7 @@ class Message(Pushed):
     conversation_type: Text = ""
     conversation_id: Text = ""
     conversation_title: Text = ""
+    sender_id: Text = ""
     sender_staff_id: Text = ""
     sender_nick: Text = ""
     sender_corp_id: Text = ""

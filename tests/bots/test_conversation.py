@@ -86,6 +86,23 @@ async def test_people_from_outside_are_answered_only_where_a_group_is_open_to_th
         await told(house, group, "/bind shop", "op1")
         assert "7 天" in (await asked(house, group, who="out1")).content
         assert "只能问答" in (await asked(house, group, "/图 白底", "out1")).content
+        alone = gateway.single(user(gateway, "out1"))
+        assert "请在群里" in await told(house, alone, QUESTION, "out1")
+
+
+async def test_two_people_from_outside_with_one_name_have_conversations_of_their_own(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    twin = gateway.add_user("out2", user(gateway, "out1").name, external=True)
+    group = gateway.add_group("双胞胎", [user(gateway, "op1"), user(gateway, "out1"), twin])
+    async with bot_of(gateway, tmp_path, model=TypingModel()) as house:
+        await take_in_returns(house)
+        await house.role("op1", "operator")
+        await told(house, group, "/bind shop", "op1")
+        cards = [await asked(house, group, who=who) for who in ("out1", "out2", "out1")]
+        one, other, again = [await house.conversation_of(card) for card in cards]
+        assert one == again
+        assert one != other
 
 
 async def test_what_is_no_text_is_answered_kindly(gateway: Gateway, group: Conversation, tmp_path: Path) -> None:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from app.chat.running import RunningTurns
 from app.jobs.deliveries import Deliveries, Delivery
 from app.jobs.models import Channel
 from app.jobs.runner import JobRunner
+from bots.answering import Answering
 from bots.delivery import BACK_OFF, STUMBLES, Courier
 from bots.dingtalk import cards
+from bots.dingtalk.inbox import MemoryInbox
 from bots.job_cards import JobCards, card_id_of
 from bots.pictures import PictureDesk
 from bots.ports import BudgetSpent, ChannelRefused
+from bots.recovery import Recovery
 from knowledge.errors import CopilotError, Unavailable
 from tests.bots.delivering import GROUP, Chat, chat
 
@@ -21,6 +25,17 @@ AWAY = Unavailable("Away.", code="channel_unavailable")
 UNKNOWN = Unavailable("Perhaps.", code="delivery_unknown")
 SPENT = BudgetSpent("None left.")
 REFUSED = ChannelRefused("No.", code="template_unusable")
+
+
+async def swept(c: Chat) -> None:
+    """Cards that could not be ended are tried again."""
+
+    async def no_job(*_: object) -> None: ...
+
+    async with asyncio.TaskGroup() as tasks:
+        turns = RunningTurns(None, tasks)  # type: ignore[arg-type] (no answer is written here)
+        answering = Answering(c.messenger, turns, c.replies, link=lambda _: None, on_job=no_job)
+        await Recovery(c.replies, MemoryInbox(), answering, c.messenger).sweep()
 
 
 def said(c: Chat) -> list[str]:
@@ -102,6 +117,49 @@ async def test_a_card_that_could_not_be_opened_is_followed_by_a_message(tmp_path
         await c.bring()
         assert c.messenger.cards == {}
         assert len(said(c)) == 1
+
+
+@pytest.mark.parametrize("error", [REFUSED, SPENT])
+async def test_a_card_that_cannot_be_ended_is_followed_by_a_message_and_ended_later(
+    tmp_path: Path, error: CopilotError
+) -> None:
+    async with chat(tmp_path) as c:
+        job = await c.asked()
+        assert await JobCards(c.messenger, c.replies).open(job, GROUP, language="zh")
+        await JobRunner(c.jobs, "w").drain("image")
+        c.messenger.fail("update_card", error, times=2 if error is SPENT else 1)
+        await c.bring()
+        assert len(said(c)) == 1
+        assert (await c.replies.get(job.id)).state == "unclosed"
+        await swept(c)
+        if error is SPENT:  # no calls were left for that either
+            assert (await c.replies.get(job.id)).state == "unclosed"
+            await swept(c)
+        assert (await c.replies.get(job.id)).state == "done"
+        assert c.messenger.cards[card_id_of(job.id)].values["status"] == "结果见聊天消息"
+        assert c.messenger.cards[card_id_of(job.id)].values["show_cancel"] == "false"
+
+
+async def test_one_that_we_trip_over_again_and_again_is_kept_for_the_next_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stumble(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with chat(tmp_path) as c:
+        job = await c.asked()
+        assert await JobCards(c.messenger, c.replies).open(job, GROUP, language="zh")
+        await JobRunner(c.jobs, "w").drain("image")
+        monkeypatch.setattr("bots.pictures.PictureDesk.shown", stumble)
+        for _ in range(STUMBLES):
+            await c.bring()
+            await c.wait_over()
+        assert ((await c.row(job)).state, (await c.row(job)).error_code) == ("failed", "internal")
+        (kept,) = await c.replies.waiting(f"{GROUP.conversation}:{GROUP.account}")
+        assert "白底图已完成" in (kept.text or "")
+        await swept(c)
+        assert c.messenger.cards[card_id_of(job.id)].values["status"] == "结果见聊天消息"
+        assert len(await c.replies.waiting(f"{GROUP.conversation}:{GROUP.account}")) == 1
 
 
 @pytest.mark.parametrize("error", [REFUSED, SPENT])

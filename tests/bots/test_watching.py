@@ -1,15 +1,17 @@
 """A card shows how far its job is: coarsely, where there is room, and not after the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from app.jobs.events import progress_event
+from app.jobs.events import JobEvent, MemoryEvents, progress_event
 from app.jobs.models import Job
 from app.jobs.runner import JobRunner
+from app.jobs.tables import jobs
 from bots.job_cards import JobCards, card_id_of
 from bots.ports import BudgetSpent, ChannelRefused
 from bots.watching import JobWatch
@@ -79,6 +81,52 @@ async def test_an_update_that_is_skipped_ends_nothing(tmp_path: Path, error: Cop
         await tell(c, job, 50, "matting")
         await seen(c, 2)
     assert [update["percent"] for update in c.messenger.cards[card_id_of(job.id)].updates] == ["50"]
+
+
+async def test_an_update_that_comes_after_the_end_takes_its_bar_away(tmp_path: Path) -> None:
+    """The end was shown while the update was under way."""
+    async with watched(tmp_path) as (c, job, _):
+        ended = JobRunner(c.jobs, "w").drain("image")
+        show = c.messenger.update_card
+
+        async def late(card_id: str, values: Mapping[str, str], *, final: bool = False) -> None:
+            c.messenger.update_card = show  # type: ignore[method-assign]
+            await ended
+            await show(card_id, values, final=final)
+
+        c.messenger.update_card = late  # type: ignore[assignment, method-assign]
+        await tell(c, job, 5, "matting")
+        await seen(c, 2)
+    values = c.messenger.cards[card_id_of(job.id)].values
+    assert (values["stage"], values["status"]) == ("", "已完成")
+
+
+async def test_a_job_that_waits_for_its_approval_is_looked_at_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may wait for days; it holds no connection meanwhile."""
+    monkeypatch.setattr("bots.watching.WAITING_SECONDS", 0.05)
+    async with chat(tmp_path) as c:
+        job = await c.asked()
+        events = MemoryEvents()
+        asked: list[str] = []
+
+        async def read(tenant: str, job_id: str, *, after: str | None) -> list[tuple[str, JobEvent]]:
+            asked.append(job_id)
+            return []
+
+        async def set_state(state: str) -> None:
+            async with c.database.write() as connection:
+                await connection.execute(update(jobs).values(state=state))
+
+        monkeypatch.setattr(events, "read", read)
+        monkeypatch.setattr(c.jobs, "events", events)
+        await set_state("waiting")
+        watching = asyncio.ensure_future(JobWatch(c.jobs, c.messenger).follow(job.tenant, job.id))
+        await asyncio.sleep(0.2)
+        assert asked == []
+        await set_state("cancelled")
+        await asyncio.wait_for(watching, 5)
 
 
 @pytest.mark.parametrize("error", [BudgetSpent("None left."), ChannelRefused("No.")])

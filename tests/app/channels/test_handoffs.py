@@ -51,10 +51,10 @@ async def test_of_two_replies_the_first_goes_to_the_asker_and_is_proposed(
 ) -> None:
     turn = await talk.turn()
     handoff = await handed(handoffs, turn)
-    assert await handoffs.unannounced("dingtalk") == [handoff]
+    assert await handoffs.unannounced("dingtalk", since=handoff.created_at) == [handoff]
     assert await handoffs.announced(handoff.id)
     assert not await handoffs.announced(handoff.id)
-    assert await handoffs.unannounced("dingtalk") == []
+    assert await handoffs.unannounced("dingtalk", since=handoff.created_at) == []
 
     answered = await handoffs.answer(DEFAULT_TENANT, 1, " 5 万元，可分期。 ", by="李四")
     assert (answered.state, answered.reply, answered.replied_by) == ("answered", "5 万元，可分期。", "李四")
