@@ -19,7 +19,8 @@ class Redelivery:
 
     ``after``: seconds by the sandbox's clock, for what was not acknowledged by then; None: never [D, protocol page].
     ``always``: again even if it was acknowledged. ``times`` at most. ``new_message_id``: another frame id, the msgId
-    stays. ``other_connection``: over another one, if there is one.
+    stays. ``other_connection``: over another one, if there is one. ``until_acked``: seconds between further tries of
+    what was not acknowledged even then.
     """
 
     after: float | None = None
@@ -27,13 +28,20 @@ class Redelivery:
     new_message_id: bool = False
     other_connection: bool = False
     times: int = 1
+    until_acked: float | None = None
 
     @classmethod
     def duplicate(
-        cls, after: float = 0, *, times: int = 1, new_message_id: bool = False, other_connection: bool = False
+        cls,
+        after: float = 0,
+        *,
+        times: int = 1,
+        new_message_id: bool = False,
+        other_connection: bool = False,
+        until_acked: float | None = None,
     ) -> "Redelivery":
         """Again, whatever the bot said."""
-        return cls(after, True, new_message_id, other_connection, times)
+        return cls(after, True, new_message_id, other_connection, times, until_acked)
 
 
 @dataclass(slots=True, eq=False)

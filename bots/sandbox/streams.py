@@ -159,11 +159,12 @@ class Streams:
         return self.chance.choice(others or able)
 
     def _again(self, push: Push, policy: Redelivery) -> None:
-        if policy.after is not None and len(push.deliveries) <= policy.times:
-            self.clock.after(policy.after, lambda: self._redeliver(push, policy))
+        after = policy.after if len(push.deliveries) <= policy.times else policy.until_acked
+        if after is not None:
+            self.clock.after(after, lambda: self._redeliver(push, policy))
 
     def _redeliver(self, push: Push, policy: Redelivery) -> None:
-        if push.acked.is_set() and not policy.always:
+        if push.acked.is_set() and not (policy.always and len(push.deliveries) <= policy.times):
             return
         last = push.deliveries[-1] if push.deliveries else None
         try:

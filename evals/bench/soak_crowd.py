@@ -107,9 +107,12 @@ class Crowd:
     def _redelivery(self) -> Redelivery:
         if self.chance.random() < 0.1:
             return Redelivery.duplicate(
-                self.chance.choice((0.0, 0.5, PATIENT_S)), new_message_id=self.chance.random() < 0.5
+                self.chance.choice((0.0, 0.5, PATIENT_S)),
+                new_message_id=self.chance.random() < 0.5,
+                until_acked=PATIENT_S,
             )
-        return Redelivery(PATIENT_S, new_message_id=self.chance.random() < 0.5, other_connection=True, times=20)
+        new_id = self.chance.random() < 0.5
+        return Redelivery(PATIENT_S, new_message_id=new_id, other_connection=True, until_acked=PATIENT_S)
 
     async def _click(self, place: Conversation, user: User) -> None:
         """Something on a card of theirs; there may be none."""

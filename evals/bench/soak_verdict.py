@@ -95,7 +95,7 @@ def judged(gateway: Gateway, said: Sequence[Said], replies: Mapping[str, Reply],
             loose.remove(min(loose, key=LATE.__eq__))
             missing -= 1
         if missing > 0:
-            lost.append(f"No.{one.number}")
+            lost.append(f"No.{one.number} {one.kind} in {one.place.title}")
         if seen.strong[one.number] > least + one.again or least > 2:
             doubled.append(f"No.{one.number}")
     doubled += [what for what in chain.from_iterable(seen.loose.values()) if what != LATE]

@@ -84,6 +84,25 @@ async def test_what_is_not_acknowledged_comes_again_after_its_time(
     gateway.forgive("was never acknowledged")
 
 
+async def test_what_is_lost_twice_comes_until_it_is_acknowledged(
+    gateway: Gateway, bot: PlainBot, group: Conversation
+) -> None:
+    line = await bot.connect()
+    policy = Redelivery.duplicate(0, until_acked=16)
+    push = await gateway.push_bot(group, group.members[0], "你好", redeliver=policy, wants_answer=False)
+    for number in (2, 3, 4):
+        await line.frame()
+        await gateway.wait_for(lambda count=number: len(push.deliveries) >= min(count, 2))
+        gateway.clock.advance(16)
+    assert len(push.deliveries) == 5
+    for _ in range(2):
+        await line.acknowledge(await line.frame())
+    await push.answered()
+    gateway.clock.advance(600)
+    assert len(push.deliveries) == 5
+    gateway.forgive("was never acknowledged")
+
+
 async def test_a_duplicate_comes_though_it_was_acknowledged(
     gateway: Gateway, bot: PlainBot, group: Conversation
 ) -> None:
