@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class Copilot:

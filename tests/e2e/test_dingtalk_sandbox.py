@@ -18,9 +18,9 @@ import pytest
 from app.processes.ports import any_free_port
 from tests.e2e.copilot import running
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(900)]
 
-START_SECONDS = 90
+START_SECONDS = 200
 STOP_SECONDS = 5.0
 
 
