@@ -100,8 +100,7 @@ class Catalog:
         Without the counts, because every question asks this.
         """
         query = select(knowledge_bases).where(knowledge_bases.c.tenant == tenant).order_by(knowledge_bases.c.created_at)
-        async with self._database.read() as connection:
-            found = [_knowledge_base(row) for row in await connection.execute(query)]
+        found = [_knowledge_base(row) for row in await self._database.rows(query)]
         if names is None:
             return found
         by_name = {kb.id: kb for kb in found} | {kb.name: kb for kb in found}
@@ -167,8 +166,7 @@ class Catalog:
 
     async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_LIVE, {"ids": list(chunk_ids), "kbs": list(kb_ids)})).all()
+        rows = await self._database.rows(_LIVE, {"ids": list(chunk_ids), "kbs": list(kb_ids)})
         return {row.id: FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id) for row in rows}
 
     async def live_ids(self, kb_id: str) -> set[str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from knowledge.catalog import Catalog
 from knowledge.errors import InvalidInput
 from knowledge.lexical import LexicalIndex
+from knowledge.live_chunks import LiveChunks
 from knowledge.models import KnowledgeBase, Passage, StageScores
 from knowledge.ports import Embedder, Hit, Vector, VectorStore
 from knowledge.vectors import collection_name
@@ -51,6 +52,7 @@ class Retriever:
         candidates: int = 50,
     ) -> None:
         self._catalog = catalog
+        self._live = LiveChunks(catalog)
         self._vectors = vectors
         self._lexical = lexical
         self._embedder = embedder
@@ -106,7 +108,7 @@ class Retriever:
     ) -> list[Passage]:
         """Only what is live; a vector or posting of a version that is gone ends here."""
         names = {kb.id: kb.name for kb in bases}
-        live = await self._catalog.live(list(names), [chunk_id for chunk_id, _, _ in fused])
+        live = await self._live.of(bases, [chunk_id for chunk_id, _, _ in fused])
         found = [
             Passage(
                 chunk_id=chunk_id,

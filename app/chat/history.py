@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Executable, Row, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
 from app.chat.tables import conversations, feedback, gaps, turns
-from knowledge.database import Database, now
+from knowledge.database import Database, Moment, now
 from knowledge.errors import InvalidInput, NotFound
 from knowledge.models import Passage
 
@@ -74,15 +74,12 @@ class Conversations:
         """The conversation's id; a new one when None. Raises NotFound ``conversation_not_found``."""
         if conversation_id is not None:
             mine = (conversations.c.id == conversation_id) & (conversations.c.tenant == tenant)
-            async with self._database.read() as connection:
-                if (await connection.execute(select(conversations.c.id).where(mine))).first() is None:
-                    raise NotFound("There is no such conversation.", code="conversation_not_found")
+            if not await self._database.rows(select(conversations.c.id).where(mine)):
+                raise NotFound("There is no such conversation.", code="conversation_not_found")
             return conversation_id
         fresh = uuid4().hex
-        async with self._database.write() as connection:
-            await connection.execute(
-                insert(conversations).values(id=fresh, tenant=tenant, channel=channel, created_at=now())
-            )
+        row = {"id": fresh, "tenant": tenant, "channel": channel, "created_at": now()}
+        await self._database.apply(insert(conversations).values(row))
         return fresh
 
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
@@ -94,8 +91,7 @@ class Conversations:
             .order_by(turns.c.created_at.desc())
             .limit(REMEMBERED * 2)
         )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+        rows = await self._database.rows(query)
         seen: set[str] = {without} if without else set()
         kept = []
         for row in rows:
@@ -131,8 +127,7 @@ class Conversations:
             "timings_ms": {},
             "created_at": now(),
         }
-        async with self._database.write() as connection:
-            await connection.execute(insert(turns).values(**row))
+        await self._database.apply(insert(turns).values(row))
 
     async def finish(
         self, done: Done, *, condensed: str, evidence: Sequence[Passage], prompt_version: str | None
@@ -150,12 +145,10 @@ class Conversations:
             "completion_tokens": done.usage.get("completion_tokens"),
             "timings_ms": done.timings_ms,
         }
-        async with self._database.write() as connection:
-            changed = update(turns).where(turns.c.id == done.turn_id).values(**values)
-            row = (await connection.execute(changed.returning(turns.c.tenant, turns.c.knowledge_bases))).one()
-            if done.refused:
-                gap = {"tenant": row.tenant, "question": condensed, "knowledge_bases": row.knowledge_bases}
-                await connection.execute(insert(gaps).values(turn_id=done.turn_id, created_at=now(), **gap))
+        changes: list[Executable] = [update(turns).where(turns.c.id == done.turn_id).values(values)]
+        if done.refused:
+            changes.append(_gap_of(done.turn_id))
+        await self._database.apply(*changes)
 
     async def gaps(self, tenant: str, *, limit: int = 100) -> list[Gap]:
         """Questions that could not be answered, newest first."""
@@ -231,6 +224,13 @@ class Conversations:
     async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
         async with self._database.write() as connection:
             await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+
+
+def _gap_of(turn_id: str) -> Executable:
+    """The question of a turn, as it was read, becomes a gap."""
+    asked = select(turns.c.id, turns.c.tenant, turns.c.condensed, turns.c.knowledge_bases, literal(now(), Moment()))
+    columns = ["turn_id", "tenant", "question", "knowledge_bases", "created_at"]
+    return insert(gaps).from_select(columns, asked.where(turns.c.id == turn_id))
 
 
 def _answered(row: Row[Any]) -> AnsweredTurn:
