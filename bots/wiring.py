@@ -162,7 +162,7 @@ def _bot(settings: Settings, wire: Wire, tasks: asyncio.TaskGroup) -> Bot:
     )
     answering = Answering(
         messenger,
-        RunningTurns(services.chat, tasks),
+        RunningTurns(services.chat, tasks, kept=16),
         services.replies,
         link=lambda turn_id: _link(settings, services, turn_id),
         on_job=followers.of_answer,

@@ -17,7 +17,7 @@ from knowledge.errors import NotFound
 
 log = logging.getLogger(__name__)
 
-KEPT = 256  # ended turns that can still be read again
+KEPT = 256
 
 
 @dataclass(slots=True)
@@ -35,10 +35,11 @@ class _Running:
 
 
 class RunningTurns:
-    """Owned by the application; ``tasks`` lives as long as it does."""
+    """Owned by the application; ``tasks`` lives as long as it does. ``kept`` ended turns can be read again."""
 
-    def __init__(self, service: ChatService, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, service: ChatService, tasks: asyncio.TaskGroup, *, kept: int = KEPT) -> None:
         self._service = service
+        self._kept = kept
         self._tasks = tasks
         self._turns: dict[str, _Running] = {}
 
@@ -123,5 +124,5 @@ class RunningTurns:
 
     def _forget_old(self) -> None:
         ended = [turn_id for turn_id, running in self._turns.items() if running.ended]
-        for turn_id in ended[: max(0, len(ended) - KEPT)]:
+        for turn_id in ended[: max(0, len(ended) - self._kept)]:
             del self._turns[turn_id]
