@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import errors
 from app.api import artifacts, chat, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
-from app.chat.running import RunningTurns
+from app.chat.shared_turns import SharedTurns
 from app.console.router import router as console
 from app.settings import Settings
 from app.wiring import Twins, running_services
@@ -34,11 +34,12 @@ def create_app(
         async with running_services(settings, chroma_url=chroma_url, redis_url=redis_url, twins=twins) as services:
             await services.conversations.close_abandoned(older_than=ABANDONED)
             async with asyncio.TaskGroup() as tasks:
-                running = RunningTurns(services.chat, tasks)
+                running = SharedTurns(services.chat, services.conversations, services.streams, tasks)
+                await running.open()
                 app.state.services = services
                 app.state.running = running
                 yield
-                running.close()
+                await running.close()
 
     app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
     app.add_middleware(BodyLimit, max_bytes=settings.max_upload_mb << 20)

@@ -17,7 +17,9 @@ from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache, RedisCache
 from app.chat.history import Conversations
+from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
+from app.chat.streams import MemoryStreams, TurnStreams
 from app.chat.working import Worker
 from app.copywriting.handlers import WriterSettings, copy_handlers
 from app.database import migrate
@@ -73,6 +75,7 @@ class Services:
     knowledge: KnowledgeService
     chat: ChatService
     conversations: Conversations
+    streams: TurnStreams
     keys: Keys
     pipeline: Pipeline
     files: FileStore
@@ -95,6 +98,7 @@ class Twins:
     queue: JobQueue | None = None
     answerer: Answerer | None = None
     cache: AnswerCache | None = None
+    streams: TurnStreams | None = None
     events: JobEvents | None = None
     handlers: Sequence[Handler[Any]] = ()
 
@@ -112,6 +116,7 @@ async def running_services(
     parts = knowledge_wiring.build(settings, chroma_url=chroma_url, embedder=twins.embedder, vectors=twins.vectors)
     redis = redis_url or settings.redis_url
     cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
+    streams = twins.streams or (RedisStreams(redis) if redis else MemoryStreams())
     try:
         await migrate(parts.database)
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
@@ -122,10 +127,12 @@ async def running_services(
         kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
         kinds = [*studio_handlers(settings, model, GpuService(device=settings.image_device)), *kinds]
         async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
-            yield _services(settings, parts, files=files, pipeline=pipeline, jobs=jobs, cache=cache, answerer=answerer)
+            made = _Made(files, pipeline, jobs, cache, streams, answerer)
+            yield _services(settings, parts, made)
         await answerer.close()
     finally:
         await cache.close()
+        await streams.close()
         await parts.vectors.close()
         await parts.database.close()
 
@@ -267,16 +274,19 @@ def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
     )
 
 
-def _services(
-    settings: Settings,
-    parts: Knowledge,
-    *,
-    files: FileStore,
-    pipeline: Pipeline,
-    jobs: JobService,
-    cache: AnswerCache,
-    answerer: Answerer,
-) -> Services:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What is closed with the services."""
+
+    files: FileStore
+    pipeline: Pipeline
+    jobs: JobService
+    cache: AnswerCache
+    streams: TurnStreams
+    answerer: Answerer
+
+
+def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
         catalog=parts.catalog,
@@ -286,19 +296,19 @@ def _services(
         lexical=parts.lexical,
         embedder=parts.embedder,
         retriever=parts.retriever,
-        files=files,
-        jobs=jobs,
+        files=made.files,
+        jobs=made.jobs,
     )
     chat = ChatService(
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
-        cache=cache,
-        answerer=answerer,
+        cache=made.cache,
+        answerer=made.answerer,
         condense_template=prompts.load("condense"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
-        worker=_worker(jobs, has_model=isinstance(answerer, ModelAnswerer)),
-        jobs=jobs,
+        worker=_worker(made.jobs, has_model=isinstance(made.answerer, ModelAnswerer)),
+        jobs=made.jobs,
         passages=settings.passages,
     )
     return Services(
@@ -307,10 +317,11 @@ def _services(
         knowledge=knowledge,
         chat=chat,
         conversations=conversations,
+        streams=made.streams,
         keys=Keys(parts.database),
-        pipeline=pipeline,
-        files=files,
-        jobs=jobs,
+        pipeline=made.pipeline,
+        files=made.files,
+        jobs=made.jobs,
         users=Users(parts.database),
         groups=Groups(parts.database, parts.catalog),
         replies=Replies(parts.database),

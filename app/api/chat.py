@@ -1,20 +1,19 @@
 """Questions and answers over HTTP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
-from itertools import groupby
 from typing import Any
 
-import orjson
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
-from app.chat.events import Done, Event, Failed, Sources, Token, name_of, payload_of
-from app.chat.running import RunningTurns
+from app.chat.events import Done, Failed, Sources, payload_of
+from app.chat.shared_turns import SharedTurns
 from app.chat.turns import Ask
 from app.errors import problem
 from app.identity.keys import Scope
@@ -69,14 +68,14 @@ async def events(
     turn_id: str, who: Chatter, running: TheRunning, last_event_id: str | None = Header(default=None)
 ) -> Response:
     """The events of a turn, from the one after ``Last-Event-ID`` on."""
-    running.require(who.tenant, turn_id)
+    await running.require(who.tenant, turn_id)
     return _stream(running, who.tenant, turn_id, after=_number(last_event_id))
 
 
 @router.post("/turns/{turn_id}/stop", status_code=202)
 async def stop(turn_id: str, who: Chatter, running: TheRunning) -> dict[str, str]:
     """Stop writing. What was said so far is kept."""
-    running.stop(who.tenant, turn_id)
+    await running.stop(who.tenant, turn_id)
     return {"id": turn_id, "state": "stopping"}
 
 
@@ -104,34 +103,19 @@ async def list_gaps(
     return {"gaps": [asdict(gap) for gap in await services.conversations.gaps(who.tenant, limit=limit)]}
 
 
-def coalesced(batch: Sequence[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
-    """Runs of tokens as one, under the number of the last: at most 40 frames a second, whatever the model's pace."""
-    for is_token, run in groupby(batch, key=lambda item: isinstance(item[1], Token)):
-        if is_token:
-            tokens = list(run)
-            text = "".join(event.text for _, event in tokens if isinstance(event, Token))
-            yield tokens[-1][0], Token(text)
-        else:
-            yield from run
-
-
-def frame(number: int, event: Event) -> bytes:
-    """One SSE event."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, name_of(event).encode(), orjson.dumps(payload_of(event)))
-
-
-def _stream(running: RunningTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:
+def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:
     async def frames() -> AsyncGenerator[bytes, None]:
-        async for batch in running.read(tenant, turn_id, after=after):
-            yield b"".join(frame(number, event) for number, event in coalesced(batch))
-            await asyncio.sleep(FRAME_SECONDS)
+        async with aclosing(running.frames(tenant, turn_id, after=after)) as batches:
+            async for batch in batches:
+                yield b"".join(frame.data for frame in batch)
+                await asyncio.sleep(FRAME_SECONDS)
 
     return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
 
 
-async def _whole(running: RunningTurns, tenant: str, turn_id: str) -> Response:
+async def _whole(running: SharedTurns, tenant: str, turn_id: str) -> Response:
     passages: Sequence[dict[str, Any]] = ()
-    async for batch in running.read(tenant, turn_id):
+    async for batch in running.here.read(tenant, turn_id):
         for _, event in batch:
             match event:
                 case Sources():

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.chat.running import RunningTurns
+from app.chat.shared_turns import SharedTurns
 from app.identity.access import identify
 from app.identity.keys import Principal, Scope
 from app.wiring import Services
@@ -15,13 +15,13 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def running_of(request: Request) -> RunningTurns:
-    running: RunningTurns = request.app.state.running
+def running_of(request: Request) -> SharedTurns:
+    running: SharedTurns = request.app.state.running
     return running
 
 
 TheServices = Annotated[Services, Depends(services_of)]
-TheRunning = Annotated[RunningTurns, Depends(running_of)]
+TheRunning = Annotated[SharedTurns, Depends(running_of)]
 
 
 class Allowed:

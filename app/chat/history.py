@@ -160,6 +160,12 @@ class Conversations:
     async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
         await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})
 
+    async def interrupt(self, turn_id: str, *, partial: str) -> None:
+        """A turn whose process died, if it has not ended after all."""
+        mine = (turns.c.id == turn_id) & (turns.c.status == "running")
+        values = {"status": "failed", "error_code": "interrupted", "answer": partial}
+        await self._database.apply(update(turns).where(mine).values(values))
+
     async def turn(self, tenant: str, turn_id: str) -> TurnRecord:
         """Raises NotFound ``turn_not_found``."""
         row = await self._row(tenant, turn_id)

@@ -6,12 +6,13 @@ the task, which closes the model's connection, and keeps what was said so far.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from app.chat.events import Done, Event, Failed
-from app.chat.service import ChatService
+from app.chat.frames import Frame, framed, without
+from app.chat.service import ChatService, interrupted
 from app.chat.turns import Turn
 from knowledge.errors import NotFound
 
@@ -21,38 +22,75 @@ KEPT = 256
 
 
 @dataclass(slots=True)
-class _Running:
+class RunningTurn:
+    """``frames`` are its events as far as somebody wanted them as bytes."""
+
     turn: Turn
     events: list[Event] = field(default_factory=list)
-    grown: asyncio.Condition = field(default_factory=asyncio.Condition)
+    frames: list[Frame] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
     begun: bool = False
     stopped: bool = False
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:
         return bool(self.events) and isinstance(self.events[-1], Done | Failed)
 
+    def add(self, event: Event) -> None:
+        self.events.append(event)
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def grown(self) -> None:
+        """When there is one event more."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await future
+
+    def after(self, number: int) -> list[Frame]:
+        """All that there is after an event, encoded once for everybody."""
+        done = self.frames[-1].number if self.frames else 0
+        if len(self.events) > done:
+            self.frames.append(framed(list(enumerate(self.events[done:], done + 1))))
+        newer = [frame for frame in self.frames if frame.number > number]
+        cut = bool(newer) and number and all(frame.number != number for frame in self.frames)
+        return [without(newer[0], number), *newer[1:]] if cut else newer
+
 
 class RunningTurns:
-    """Owned by the application; ``tasks`` lives as long as it does. ``kept`` ended turns can be read again."""
+    """Owned by the application; ``tasks`` lives as long as it does. ``kept`` ended turns can be read again.
 
-    def __init__(self, service: ChatService, tasks: asyncio.TaskGroup, *, kept: int = KEPT) -> None:
+    ``on_grown`` is told of every beginning and every event.
+    """
+
+    def __init__(
+        self,
+        service: ChatService,
+        tasks: asyncio.TaskGroup,
+        *,
+        kept: int = KEPT,
+        on_grown: Callable[[RunningTurn], None] = lambda _: None,
+    ) -> None:
         self._service = service
         self._kept = kept
         self._tasks = tasks
-        self._turns: dict[str, _Running] = {}
+        self._on_grown = on_grown
+        self._turns: dict[str, RunningTurn] = {}
 
     def start(self, turn: Turn) -> None:
         """Begin to answer."""
-        running = _Running(turn)
+        running = RunningTurn(turn)
         self._turns[turn.id] = running
         running.task = self._tasks.create_task(self._run(running), name=f"turn {turn.id}")
+        self._on_grown(running)
         self._forget_old()
 
     async def read(self, tenant: str, turn_id: str, *, after: int = 0) -> AsyncGenerator[list[tuple[int, Event]], None]:
         """Events from number ``after`` + 1 on, in batches of what is there. Raises NotFound ``turn_not_found``."""
-        running = self._of(tenant, turn_id)
+        running = self.require(tenant, turn_id)
         while True:
             batch = list(enumerate(running.events[after:], after + 1))
             if batch:
@@ -61,48 +99,80 @@ class RunningTurns:
             elif running.ended:
                 return
             else:
-                async with running.grown:
-                    await running.grown.wait_for(lambda seen=after: len(running.events) > seen)  # type: ignore[misc]
+                await running.grown()
 
-    def require(self, tenant: str, turn_id: str) -> None:
+    async def frames(self, tenant: str, turn_id: str, *, after: int = 0) -> AsyncGenerator[list[Frame], None]:
+        """The same as frames, in batches of what is there. Raises NotFound ``turn_not_found``."""
+        running = self.require(tenant, turn_id)
+        while True:
+            batch = running.after(after)
+            if batch:
+                after = batch[-1].number
+                yield batch
+                if batch[-1].last:
+                    return
+            elif running.ended:
+                return
+            else:
+                await running.grown()
+
+    def find(self, tenant: str, turn_id: str) -> RunningTurn | None:
+        """One of this process."""
+        running = self._turns.get(turn_id)
+        return running if running is not None and running.turn.ask.tenant == tenant else None
+
+    def require(self, tenant: str, turn_id: str) -> RunningTurn:
         """Raises NotFound ``turn_not_found``."""
-        self._of(tenant, turn_id)
+        running = self.find(tenant, turn_id)
+        if running is None:
+            raise NotFound("This answer is not under way here any more.", code="turn_not_found")
+        return running
 
-    def close(self) -> None:
-        """End every turn, because the process ends."""
-        for running in self._turns.values():
+    def by_id(self, turn_id: str) -> RunningTurn | None:
+        """Of whatever tenant, for what processes tell each other."""
+        return self._turns.get(turn_id)
+
+    async def close(self) -> None:
+        """End every turn, because the process ends; what was said is kept."""
+        under_way = [running for running in self._turns.values() if not running.ended]
+        for running in under_way:
             if running.task is not None:
                 running.task.cancel()
+        for running in under_way:
+            if running.task is not None:
+                await asyncio.wait([running.task])
+            if not running.ended:
+                self._append(running, await self._interrupted(running.turn))
 
     def stop(self, tenant: str, turn_id: str) -> None:
         """Stop writing; the turn ends in Done with what was said. Raises NotFound ``turn_not_found``."""
-        running = self._of(tenant, turn_id)
+        running = self.require(tenant, turn_id)
         if running.task is not None and not running.ended and not running.stopped:  # a second one would end its end
             running.stopped = True
             if running.begun:  # a task that is cancelled before its first step would say nothing at all
                 running.task.cancel()
 
-    async def _run(self, running: _Running) -> None:
+    async def _run(self, running: RunningTurn) -> None:
         running.begun = True
         try:
             await self._answer(running)
         except Exception:  # the edge of a task: a stream always ends in an event
             log.exception("turn crashed id=%s", running.turn.id)
-            await self._append(running, await self._crashed(running.turn))
+            self._append(running, await self._crashed(running.turn))
 
-    async def _answer(self, running: _Running) -> None:
+    async def _answer(self, running: RunningTurn) -> None:
         try:
             if running.stopped:
                 raise asyncio.CancelledError  # noqa: TRY301 (it ends as any other that is stopped)
             async with aclosing(self._service.answer(running.turn)) as events:
                 async for event in events:
-                    await self._append(running, event)
+                    self._append(running, event)
         except asyncio.CancelledError:
             if not running.stopped:
                 raise
             if running.task is not None:
                 running.task.uncancel()
-            await self._append(running, await self._service.finish(running.turn, stopped=True))
+            self._append(running, await self._service.finish(running.turn, stopped=True))
 
     async def _crashed(self, turn: Turn) -> Failed:
         try:
@@ -111,16 +181,16 @@ class RunningTurns:
             log.exception("crash not kept id=%s", turn.id)
             return Failed(turn.id, turn.conversation_id, "internal", "Something went wrong here. Try again.")
 
-    async def _append(self, running: _Running, event: Event) -> None:
-        running.events.append(event)
-        async with running.grown:
-            running.grown.notify_all()
+    async def _interrupted(self, turn: Turn) -> Failed:
+        try:
+            return await self._service.interrupt(turn)
+        except Exception:  # as above
+            log.exception("end not kept id=%s", turn.id)
+            return interrupted(turn.id, turn.conversation_id)
 
-    def _of(self, tenant: str, turn_id: str) -> _Running:
-        running = self._turns.get(turn_id)
-        if running is None or running.turn.ask.tenant != tenant:
-            raise NotFound("This answer is not under way here any more.", code="turn_not_found")
-        return running
+    def _append(self, running: RunningTurn, event: Event) -> None:
+        running.add(event)
+        self._on_grown(running)
 
     def _forget_old(self) -> None:
         ended = [turn_id for turn_id, running in self._turns.items() if running.ended]

@@ -40,6 +40,11 @@ MAX_ATTACHMENTS = 4
 log = logging.getLogger(__name__)
 
 
+def interrupted(turn_id: str, conversation_id: str) -> Failed:
+    """The end of a turn whose process ended."""
+    return Failed(turn_id, conversation_id, "interrupted", "The service was restarted before the answer was complete.")
+
+
 class Assess(Protocol):
     """Whether passages answer a question; see :func:`knowledge.answerability.assess`."""
 
@@ -132,6 +137,11 @@ class ChatService:
     async def crash(self, turn: Turn) -> Failed:
         """The last event of a turn that a mistake of ours ended."""
         return await self._failed(turn, "internal", "Something went wrong here; the log has the details. Try again.")
+
+    async def interrupt(self, turn: Turn) -> Failed:
+        """The last event of a turn that the end of its process ended."""
+        failed = interrupted(turn.id, turn.conversation_id)
+        return await self._failed(turn, failed.code, failed.message)
 
     async def _failed(self, turn: Turn, code: str, message: str) -> Failed:
         await self._conversations.fail(turn.id, code=code, partial="".join(turn.text))

@@ -1,0 +1,170 @@
+"""Turns in Redis: ``copilot:{tenant}:turn:{id}`` is a stream, an entry's id the number of its last event.
+
+``copilot:turns:running`` is a hash of turns that have not ended, with who writes them; ``copilot:turns:process:{id}``
+is a process's lease. Numbers only grow, and nothing follows the end: the script sees to that, so that a writer that was
+thought dead and the one who ended its turn cannot both have the last word.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from app.chat.frames import Frame
+from app.chat.streams import BLOCK_SECONDS, KEPT_SECONDS, LEASE_SECONDS, Entry, Owned, Word
+from knowledge.errors import Unavailable
+
+RUNNING = "copilot:turns:running"
+WORDS = "copilot:turns:words"
+MOST_READERS = 5_000  # of a process; a Redis as it comes takes 10,000 connections
+
+# KEYS: stream, running. ARGV: turn, process, number ("" for a beginning), data, last, seconds.
+_ADD = """
+if ARGV[3] == '' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+  if redis.call('EXISTS', KEYS[1]) == 0 then
+    redis.call('XADD', KEYS[1], '0-1', 'd', '')
+    redis.call('EXPIRE', KEYS[1], ARGV[6])
+  end
+  return 1
+end
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if newest then
+  if newest[2][3] == 'l' then return 0 end
+  if tonumber(string.match(newest[1], '^%d+')) >= tonumber(ARGV[3]) then return 0 end
+end
+if ARGV[5] == '1' then
+  redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4], 'l', '1')
+  redis.call('HDEL', KEYS[2], ARGV[1])
+  redis.call('EXPIRE', KEYS[1], ARGV[6])
+else
+  redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4])
+end
+return 1
+"""
+
+log = logging.getLogger(__name__)
+
+
+class RedisStreams:
+    """See :class:`app.chat.streams.TurnStreams`."""
+
+    def __init__(self, url: str, *, process: str | None = None, lease_seconds: float = LEASE_SECONDS) -> None:
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        self.process = process or uuid4().hex
+        self._lease_ms = round(lease_seconds * 1000)
+        how: dict[str, Any] = {"socket_timeout": 10, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 1)}
+        self._redis: Any = Redis.from_url(url, **how)
+        # Each who waits holds a connection; they must not take away those that frames are written by.
+        self._waiting: Any = Redis.from_url(url, **how, max_connections=MOST_READERS)
+        self._add = self._redis.register_script(_ADD)
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        with _errors():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for entry in entries:
+                    await self._add(*self._step(entry), client=pipeline)
+                await pipeline.execute()
+
+    def _step(self, entry: Entry) -> tuple[list[str], list[Any]]:
+        frame, keys = entry.frame, [_name(entry.tenant, entry.turn_id), RUNNING]
+        mine = [_field(entry.tenant, entry.turn_id), self.process]
+        if frame is None:
+            return keys, [*mine, "", b"", 0, KEPT_SECONDS]
+        return keys, [*mine, frame.number, frame.data, int(frame.last), KEPT_SECONDS]
+
+    async def read(self, tenant: str, turn_id: str, *, after: int) -> list[Frame] | None:
+        key, block = _name(tenant, turn_id), round(BLOCK_SECONDS * 1000)
+        with _errors():
+            found = await self._waiting.xread({key: f"{after}-1"}, block=block, count=200)
+            if not found and not await self._redis.exists(key):
+                return None
+        entries = found[0][1] if found else []
+        return [
+            Frame(int(number.partition(b"-")[0]), fields[b"d"], b"l" in fields)
+            for number, fields in entries
+            if fields[b"d"] or b"l" in fields
+        ]
+
+    async def exists(self, tenant: str, turn_id: str) -> bool:
+        with _errors():
+            return bool(await self._redis.exists(_name(tenant, turn_id)))
+
+    async def beat(self) -> None:
+        with _errors():
+            await self._redis.set(_lease(self.process), "1", px=self._lease_ms)
+
+    async def say(self, word: Word, turn_id: str) -> None:
+        with _errors():
+            await self._redis.publish(WORDS, f"{word} {turn_id}")
+
+    async def words(self) -> AsyncGenerator[tuple[str, str], None]:
+        """Does not end and does not raise: what is said while Redis is away is not heard."""
+        while True:
+            try:
+                with _errors():
+                    async with self._redis.pubsub() as channel:
+                        await channel.subscribe(WORDS)
+                        while True:
+                            message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
+                            if message is not None:
+                                word, _, turn_id = message["data"].decode().partition(" ")
+                                yield word, turn_id
+            except Unavailable as error:
+                log.warning("words of other processes not heard: %s", error.params.get("reason"))
+                await asyncio.sleep(1)
+
+    async def abandoned(self) -> list[Owned]:
+        with _errors():
+            running = await self._redis.hgetall(RUNNING)
+            owners = {owner.decode() for owner in running.values()}
+            gone = {owner for owner in owners if not await self._redis.exists(_lease(owner))}
+        return [_owned(turn.decode()) for turn, owner in running.items() if owner.decode() in gone]
+
+    async def end(self, tenant: str, turn_id: str, frame: Frame) -> bool:
+        with _errors():
+            keys, args = self._step(Entry(tenant, turn_id, frame))
+            ended = bool(await self._add(keys, args))
+            await self._redis.hdel(RUNNING, _field(tenant, turn_id))
+        return ended
+
+    async def leave(self) -> None:
+        with _errors():
+            await self._redis.delete(_lease(self.process))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+        await self._waiting.aclose()
+
+
+@contextmanager
+def _errors() -> Generator[None]:
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        reason = type(error).__name__
+        raise Unavailable("Redis does not answer.", code="streams_unavailable", reason=reason) from error
+
+
+def _name(tenant: str, turn_id: str) -> str:
+    return f"copilot:{tenant}:turn:{turn_id}"
+
+
+def _lease(process: str) -> str:
+    return f"copilot:turns:process:{process}"
+
+
+def _field(tenant: str, turn_id: str) -> str:
+    return f"{tenant} {turn_id}"
+
+
+def _owned(name: str) -> Owned:
+    tenant, _, turn_id = name.rpartition(" ")
+    return tenant, turn_id
