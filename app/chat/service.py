@@ -22,6 +22,7 @@ from app.chat.turns import Ask, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
 from app.jobs.service import JobService
+from app.llm import refusals
 from app.llm.logged import CallBook
 from app.llm.ports import Answering, Delta, Finished, ReasoningDelta, TextDelta, Usage
 from app.llm.prompts import PromptTemplate
@@ -285,6 +286,8 @@ class ChatService:
                 return Reasoning(text)
             case Usage(prompt_tokens, completion_tokens):
                 turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+            case Finished("content_filter") if not turn.text:
+                raise refusals.withheld()
             case Finished(reason):
                 turn.finish = reason
             case Answering(endpoint):

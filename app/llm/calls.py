@@ -63,7 +63,7 @@ class DayOfModel:
     """What a model at an endpoint did for a tenant on a day (UTC, as the limits of jobs).
 
     ``taken_over`` calls were answered there because an endpoint before it did not. ``amount`` is of the ``priced``
-    calls, in ``currency``; ``first_token_ms`` the mean.
+    calls, in ``currency``; ``waited_ms`` for the first token is of the ``begun`` ones.
     """
 
     day: date
@@ -77,7 +77,8 @@ class DayOfModel:
     completion_tokens: int
     priced: int
     amount: float
-    first_token_ms: float | None
+    begun: int
+    waited_ms: float
 
 
 class CallLog(Protocol):
@@ -138,7 +139,8 @@ class ModelCalls:
                 func.sum(rows.completion_tokens).label("completion_tokens"),
                 func.count(rows.amount).label("priced"),
                 func.coalesce(func.sum(rows.amount), 0.0).label("amount"),
-                func.avg(rows.first_token_ms).label("first_token_ms"),
+                func.count(rows.first_token_ms).label("begun"),
+                func.coalesce(func.sum(rows.first_token_ms), 0.0).label("waited_ms"),
             )
             .where(rows.tenant == tenant, rows.day >= since)
             .group_by(rows.day, rows.endpoint, rows.model, rows.currency)

@@ -72,6 +72,13 @@ def not_a_model() -> ModelBadRequest:
     )
 
 
+def withheld() -> ModelBadRequest:
+    """The endpoint's filter objects to the question or to the answer; any other endpoint is spared it."""
+    return ModelBadRequest(
+        "The model's endpoint withheld the answer: its filter objects. Say it differently.", code="model_withheld"
+    )
+
+
 def of_status(status: int, headers: Mapping[str, str], words: str) -> ModelError:
     """A refused request: HTTP status, response headers, and everything that was said."""
     if status == 402:
@@ -104,7 +111,7 @@ def _by_words(words: str) -> ModelError | None:
     if _TOO_LONG.search(words):
         return ModelBadRequest("There is too much text for this model. Ask about less.", code="model_prompt_too_long")
     if _WITHHELD.search(words):
-        return _withheld()
+        return withheld()
     if _BAD_KEY.search(words):
         return _refused_key()
     if _LIMITED.search(words):
@@ -114,12 +121,6 @@ def _by_words(words: str) -> ModelError | None:
 
 def _no_credit() -> ModelOutOfCredit:
     return ModelOutOfCredit("The account of the model's endpoint has no credit left. Top it up, or use another key.")
-
-
-def _withheld() -> ModelBadRequest:
-    return ModelBadRequest(
-        "The model's endpoint withheld the answer: its filter objects. Say it differently.", code="model_withheld"
-    )
 
 
 def _refused_key() -> ModelRefusedKey:
