@@ -159,9 +159,21 @@ async def test_days_are_added_up_by_tenant_endpoint_and_model(tmp_path: Path) ->
     await database.close()
 
 
+async def test_calls_that_end_at_once_are_all_written_down(tmp_path: Path) -> None:
+    migrated(tmp_path)
+    database = Database(sqlite_url(tmp_path / "copilot.db"))
+    await Catalog(database).ensure_tenant("tenant", "tenant")
+    calls = ModelCalls(database, currency="CNY")
+    model = CallBook(calls, TokenCounter()).of("tenant").through(ScriptedModel(["七天", Usage(1, 1)]), TEMPLATE)
+    await asyncio.gather(*(read(model) for _ in range(50)))
+    (day,) = await calls.daily("tenant", days=1)
+    assert day.calls == 50
+    await database.close()
+
+
 async def test_a_database_that_is_away_spoils_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     empty = Database(sqlite_url(tmp_path / "empty.db"))
     book = CallBook(ModelCalls(empty, currency="CNY"), TokenCounter())
     await read(book.of("tenant").through(ScriptedModel(["七天"]), TEMPLATE))
-    assert "model call not written" in caplog.text
+    assert "model calls not written" in caplog.text
     await empty.close()
