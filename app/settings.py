@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from app.channel_settings import ChannelSettings
+from knowledge.errors import InvalidInput
 
 
 class ModelPrice(BaseModel):
@@ -15,6 +16,40 @@ class ModelPrice(BaseModel):
 
     input: float = Field(0, ge=0)
     output: float = Field(0, ge=0)
+
+
+class ModelEndpoint(BaseModel):
+    """One of ``COPILOT_MODEL_FALLBACKS``, a JSON list. What is left out is as for the first model.
+
+    ``context`` and ``max_tokens`` (of an answer) left out are not known; ``price`` left out is that of ``prices``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = Field(min_length=1)
+    model: str = Field(min_length=1)
+    api_key: SecretStr | None = None
+    context: int | None = Field(None, ge=512)
+    max_tokens: int | None = Field(None, ge=16)
+    tools: bool = True
+    price: ModelPrice | None = None
+    connect_timeout: float | None = Field(None, gt=0)
+    first_token_timeout: float | None = Field(None, gt=0)
+    between_tokens_timeout: float | None = Field(None, gt=0)
+    retries: int | None = Field(None, ge=0, le=10)
+
+    @property
+    def name(self) -> str:
+        """``qwen-plus@dashscope.aliyuncs.com``: how it is called in logs and in figures."""
+        return f"{self.model}@{self.base_url.rpartition('://')[2].partition('/')[0].rpartition('@')[2]}"
+
+    @field_validator("api_key")
+    @classmethod
+    def _usable(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value().strip() if key else ""
+        if not (text.isascii() and text.isprintable()):
+            raise ValueError("has characters that no key has; copy it again")
+        return key
 
 
 class Prices(BaseModel):
@@ -57,6 +92,13 @@ class Settings(ChannelSettings):
     model_first_token_timeout: float = Field(60.0, gt=0, description="Seconds until it says something.")
     model_between_tokens_timeout: float = Field(30.0, gt=0, description="Seconds it may pause.")
     model_retries: int = Field(2, ge=0, le=10, description="Tries again before the first token.")
+    model_context: int | None = Field(
+        None, ge=512, description="Tokens of prompt and answer that it takes; longer evidence and history is left out."
+    )
+    model_tools: bool = Field(True, description="Whether it can call tools.")
+    model_fallbacks: tuple[ModelEndpoint, ...] = Field(
+        (), description="Models that take over, in order, as JSON: see [app/llm/README.md](app/llm/README.md)."
+    )
     passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
@@ -85,6 +127,27 @@ class Settings(ChannelSettings):
     visible_label: bool = Field(False, description="Mark generated pictures and texts visibly, too (“AI生成”).")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
+
+    @property
+    def first_model(self) -> ModelEndpoint | None:
+        """The model of ``model_base_url``. Raises InvalidInput ``setting_missing`` when it is configured by half."""
+        if not (self.model_base_url or self.model_name or self.model_fallbacks):
+            return None
+        if not (self.model_base_url and self.model_name):
+            raise InvalidInput("Set both COPILOT_MODEL_BASE_URL and COPILOT_MODEL_NAME.", code="setting_missing")
+        return ModelEndpoint.model_construct(
+            base_url=self.model_base_url,
+            model=self.model_name,
+            api_key=self.model_api_key,
+            context=self.model_context,
+            tools=self.model_tools,
+        )
+
+    @property
+    def price_table(self) -> Prices:
+        """``prices`` with those that the fallbacks bring along; where both name a model, ``prices`` counts."""
+        brought = {each.model: each.price for each in self.model_fallbacks if each.price}
+        return self.prices.model_copy(update={"models": brought | self.prices.models})
 
     @property
     def artifacts(self) -> str:

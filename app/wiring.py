@@ -41,10 +41,14 @@ from app.jobs.models import Limits
 from app.jobs.ports import Handler
 from app.jobs.queue import DramatiqQueue, JobQueue
 from app.jobs.service import JobService
-from app.llm.ports import ChatModel
+from app.llm.budget import TokenBudget
+from app.llm.calls import ModelCalls
+from app.llm.fallback import FallbackModel
+from app.llm.logged import CallBook
+from app.llm.ports import ChatModel, Endpoint, Price
 from app.llm.tokens import TokenCounter
 from app.services import KnowledgeService
-from app.settings import Settings
+from app.settings import ModelEndpoint, Settings
 from app.tools.commands import Commands
 from app.tools.create_copy import CreateCopy
 from app.tools.job_tools import CancelJob, JobStatus
@@ -58,7 +62,6 @@ from knowledge.answerability import assess
 from knowledge.catalog import Catalog
 from knowledge.curated import CuratedAnswers
 from knowledge.database import Database
-from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
 from knowledge.ports import Embedder, VectorStore
 from knowledge.wiring import Knowledge
@@ -86,6 +89,7 @@ class Services:
     handoffs: Handoffs
     curated: CuratedAnswers
     calls: Calls
+    model_calls: ModelCalls
     channel_processes: ChannelProcesses
 
 
@@ -120,14 +124,18 @@ async def running_services(
     try:
         await migrate(parts.database)
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        answerer = twins.answerer or make_answerer(settings, parts.embedder)
+        counter = TokenCounter(settings.cache_folder / "tokenizers")
+        model_calls = ModelCalls(parts.database, currency=settings.prices.currency)
+        calls = CallBook(model_calls, counter)
+        answerer = twins.answerer or make_answerer(settings, parts.embedder, counter)
         files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
         pipeline = _pipeline(parts, files)
         model = answerer.model if isinstance(answerer, ModelAnswerer) else None
         kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
-        kinds = [*studio_handlers(settings, model, GpuService(device=settings.image_device)), *kinds]
+        drawer = GpuService(device=settings.image_device)
+        kinds = [*studio_handlers(settings, model, drawer, calls), *kinds]
         async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
-            made = _Made(files, pipeline, jobs, cache, streams, answerer)
+            made = _Made(files, pipeline, jobs, cache, streams, answerer, calls, model_calls)
             yield _services(settings, parts, made)
         await answerer.close()
     finally:
@@ -148,7 +156,10 @@ async def running_studio(settings: Settings, *, redis_url: str | None = None) ->
     try:
         await migrate(database)
         await Catalog(database).ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
-        async with _running_jobs(settings, database, redis, studio_handlers(settings, model, drawer), Twins()) as jobs:
+        counter = TokenCounter(settings.cache_folder / "tokenizers")
+        calls = CallBook(ModelCalls(database, currency=settings.prices.currency), counter)
+        kinds = studio_handlers(settings, model, drawer, calls)
+        async with _running_jobs(settings, database, redis, kinds, Twins()) as jobs:
             yield jobs
     finally:
         await asyncio.to_thread(drawer.close)
@@ -157,15 +168,19 @@ async def running_studio(settings: Settings, *, redis_url: str | None = None) ->
         await database.close()
 
 
-def studio_handlers(settings: Settings, model: ChatModel | None, drawer: GpuService) -> list[Handler[Any]]:
+def studio_handlers(
+    settings: Settings, model: ChatModel | None, drawer: GpuService, calls: CallBook
+) -> list[Handler[Any]]:
     """Every kind of text and image job."""
     writer = WriterSettings(
         producer=settings.producer,
         visible_label=settings.visible_label,
         reasoning_tokens=settings.model_reasoning_tokens,
     )
-    counter = TokenCounter(settings.cache_folder / "tokenizers")
-    return [*copy_handlers(model, counter=counter, settings=writer), *_picture_handlers(settings, drawer)]
+    return [
+        *copy_handlers(model, settings=writer, calls=calls),
+        *_picture_handlers(settings, drawer),
+    ]
 
 
 def _picture_handlers(settings: Settings, service: GpuService) -> list[Handler[Any]]:
@@ -187,37 +202,52 @@ def _picture_handlers(settings: Settings, service: GpuService) -> list[Handler[A
     return [*image_handlers(desk, painter=painter), TextToImageHandler(engine), VariationHandler(engine)]
 
 
-def make_answerer(settings: Settings, embedder: Embedder) -> Answerer:
+def make_answerer(settings: Settings, embedder: Embedder, counter: TokenCounter) -> Answerer:
     """Raises InvalidInput ``setting_missing`` when a model is configured by half."""
     model = make_model(settings)
     if model is None:
         return ExtractiveAnswerer(embedder if embedder.model_id.startswith(CALIBRATED_MODEL) else None)
+    # The smallest counts, so that any of them can take over with the same evidence.
+    contexts = [each.context for each in (settings.first_model, *settings.model_fallbacks) if each and each.context]
     return ModelAnswerer(
         model,
         prompts.load("answer", think=settings.model_think),
         temperature=settings.model_temperature,
         max_tokens=settings.model_max_tokens,
+        budget=TokenBudget(min(contexts), counter, model.name) if contexts else None,
     )
 
 
 def make_model(settings: Settings) -> ChatModel | None:
-    """The configured language model. Raises InvalidInput ``setting_missing`` when it is configured by half."""
-    if not settings.model_base_url and not settings.model_name:
+    """The configured language models as one. Raises InvalidInput ``setting_missing``: configured by half."""
+    first = settings.first_model
+    if first is None:
         return None
-    if not (settings.model_base_url and settings.model_name):
-        raise InvalidInput("Set both COPILOT_MODEL_BASE_URL and COPILOT_MODEL_NAME.", code="setting_missing")
+    return FallbackModel([_place(settings, each) for each in (first, *settings.model_fallbacks)])
+
+
+def _place(settings: Settings, given: ModelEndpoint) -> tuple[Endpoint, ChatModel]:
     from app.llm.openai import OpenAIChatModel
 
-    key = settings.model_api_key
-    return OpenAIChatModel(
-        settings.model_base_url,
-        key.get_secret_value() if key else "",
-        settings.model_name,
-        connect_timeout=settings.model_connect_timeout,
-        first_token_timeout=settings.model_first_token_timeout,
-        between_tokens_timeout=settings.model_between_tokens_timeout,
-        max_retries=settings.model_retries,
+    price = given.price or settings.prices.models.get(given.model)
+    endpoint = Endpoint(
+        given.name,
+        given.model,
+        context=given.context,
+        max_tokens=given.max_tokens,
+        tools=given.tools,
+        price=Price(price.input, price.output) if price else None,
     )
+    model = OpenAIChatModel(
+        given.base_url,
+        given.api_key.get_secret_value() if given.api_key else "",
+        given.model,
+        connect_timeout=given.connect_timeout or settings.model_connect_timeout,
+        first_token_timeout=given.first_token_timeout or settings.model_first_token_timeout,
+        between_tokens_timeout=given.between_tokens_timeout or settings.model_between_tokens_timeout,
+        max_retries=settings.model_retries if given.retries is None else given.retries,
+    )
+    return endpoint, model
 
 
 @asynccontextmanager
@@ -239,7 +269,7 @@ async def _running_jobs(
             events=events,
             artifacts=Artifacts(database, settings.artifacts, secret=secret),
             queue=queue,
-            prices=settings.prices,
+            prices=settings.price_table,
             handlers=handlers,
         )
     finally:
@@ -284,6 +314,8 @@ class _Made:
     cache: AnswerCache
     streams: TurnStreams
     answerer: Answerer
+    calls: CallBook
+    model_calls: ModelCalls
 
 
 def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
@@ -309,6 +341,7 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
         worker=_worker(made.jobs, has_model=isinstance(made.answerer, ModelAnswerer)),
         jobs=made.jobs,
+        calls=made.calls,
         passages=settings.passages,
     )
     return Services(
@@ -328,5 +361,6 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         handoffs=Handoffs(parts.database),
         curated=CuratedAnswers(parts.database),
         calls=Calls(parts.database),
+        model_calls=made.model_calls,
         channel_processes=ChannelProcesses(parts.database),
     )

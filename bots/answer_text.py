@@ -37,7 +37,7 @@ def kept(turn: AnsweredTurn) -> tuple[Done, list[Passage]]:
         turn.answer,
         turn.citations,
         refused=turn.refused,
-        finish="interrupted" if turn.status == "stopped" else "stop",
+        finish="interrupted" if turn.status == "stopped" else turn.finish or "stop",
     )
     return done, [passage_of(each) for each in turn.evidence]
 
@@ -70,6 +70,6 @@ def _cited(end: Done | Failed, sources: Sequence[Passage]) -> list[tuple[int, Pa
 def _notice(end: Done | Failed, language: Language) -> str:
     if isinstance(end, Failed) or end.refused:
         return ""
-    if end.finish == "length":
-        return say("notice.truncated", language)
+    if end.finish in ("length", "content_filter"):
+        return say("notice.truncated" if end.finish == "length" else "notice.withheld", language)
     return say(f"notice.{end.notice}", language) if end.notice else ""

@@ -19,7 +19,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "channel_setup": ("permission_missing", "template_unusable", "credentials_refused", "address_not_allowed"),
     "too_long": ("model_prompt_too_long", "question_too_long"),
-    "withheld": ("model_bad_request", "embedder_refused", "copy_withheld"),
+    "withheld": ("model_bad_request", "model_withheld", "embedder_refused", "copy_withheld"),
     "interrupted": ("model_interrupted", "interrupted"),
     "unavailable": (
         "unavailable", "model_unavailable", "embedder_unavailable", "vectors_unavailable", "queue_unavailable",

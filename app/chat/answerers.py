@@ -1,15 +1,19 @@
 """Who writes the answer: a language model through a prompt, or, without one, quotes from the evidence."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Literal, Protocol, Self
 
 from app.chat.history import PastTurn
 from app.chat.language import say
 from app.chat.working import Effort, Worker, work
 from app.jobs.models import Job
 from app.llm import extractive
+from app.llm.budget import TokenBudget
+from app.llm.logged import CallsOf
 from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
 from app.llm.prompts import PromptTemplate
 from knowledge.database import now
@@ -31,6 +35,12 @@ class Answerer(Protocol):
     @property
     def prompt_version(self) -> str | None: ...
 
+    def of(self, calls: CallsOf) -> "Answerer":
+        """The same for one turn, whose calls of a model are written down there."""
+
+    async def fit(self, question: str, found: Retrieval, past: list[PastTurn]) -> tuple[Retrieval, list[PastTurn]]:
+        """As many passages, from the best, and earlier turns, from the newest, as there is room for."""
+
     def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]: ...
 
     async def close(self) -> None: ...
@@ -41,11 +51,22 @@ class ModelAnswerer:
 
     kind: Literal["openai"] = "openai"
 
-    def __init__(self, model: ChatModel, template: PromptTemplate, *, temperature: float, max_tokens: int) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        template: PromptTemplate,
+        *,
+        temperature: float,
+        max_tokens: int,
+        budget: TokenBudget | None = None,
+        calls: CallsOf | None = None,
+    ) -> None:
         self.model = model
         self._template = template
         self._temperature = temperature
         self._max_tokens = max_tokens
+        self._budget = budget
+        self._calls = calls
 
     @property
     def name(self) -> str:
@@ -55,21 +76,55 @@ class ModelAnswerer:
     def prompt_version(self) -> str:
         return self._template.version
 
-    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
-        turns = [
-            message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
-        ]
-        messages = self._template.render(
-            turns, question=question, evidence=numbered(found.passages), today=now().astimezone().date().isoformat()
+    def of(self, calls: CallsOf) -> Self:
+        return type(self)(
+            self.model,
+            self._template,
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            budget=self._budget,
+            calls=calls,
         )
-        stream = self.model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
+
+    def model_for(self, template: PromptTemplate) -> ChatModel:
+        """The model, with what it is asked by this template written down."""
+        return self._calls.through(self.model, template) if self._calls else self.model
+
+    async def fit(
+        self, question: str, found: Retrieval, past: list[PastTurn], *, worker: Worker | None = None
+    ) -> tuple[Retrieval, list[PastTurn]]:
+        """For the prompt of a worker and its tools, if one is given."""
+        if self._budget is None:
+            return found, past
+        template = worker.template if worker else self._template
+        fixed = template.render(question=question, evidence="", today=_today(), pictures="")
+        if worker:
+            fixed += [
+                Message("system", tool.description + json.dumps(tool.parameters)) for tool in worker.registry.specs
+            ]
+        room = await asyncio.to_thread(
+            self._budget.fit,
+            fixed,
+            [numbered([passage]) for passage in found.passages],
+            [_messages([turn]) for turn in past],
+            answer=self._max_tokens,
+        )
+        return replace(found, passages=found.passages[: room.passages]), past[len(past) - room.turns :]
+
+    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
+        messages = self._template.render(
+            _messages(past), question=question, evidence=numbered(found.passages), today=_today()
+        )
+        model = self.model_for(self._template)
+        stream = model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 yield delta
 
     def work(self, worker: Worker, effort: Effort) -> AsyncGenerator[Delta | Job, None]:
         """The same model with tools in its hands."""
-        return work(worker, self.model, effort, temperature=self._temperature, max_tokens=self._max_tokens)
+        model = self.model_for(worker.template)
+        return work(worker, model, effort, temperature=self._temperature, max_tokens=self._max_tokens)
 
     async def close(self) -> None:
         """Close the model's connections."""
@@ -85,6 +140,17 @@ class ExtractiveAnswerer:
 
     def __init__(self, embedder: Embedder | None = None) -> None:
         self._embedder = embedder
+
+    def of(self, calls: CallsOf) -> Self:  # noqa: ARG002 (the port's)
+        return self
+
+    async def fit(
+        self,
+        question: str,  # noqa: ARG002 (the port's)
+        found: Retrieval,
+        past: list[PastTurn],
+    ) -> tuple[Retrieval, list[PastTurn]]:
+        return found, past
 
     async def stream(
         self,
@@ -113,6 +179,14 @@ def numbered(evidence: Sequence[Passage]) -> str:
         where += [f"{place.sheet} row {place.row}"] if place.sheet else []
         blocks.append(f"[{number}] ({' | '.join(part for part in where if part)})\n{passage.text}")
     return "\n\n".join(blocks)
+
+
+def _messages(past: Sequence[PastTurn]) -> list[Message]:
+    return [m for turn in past for m in (Message("user", turn.question), Message("assistant", turn.answer))]
+
+
+def _today() -> str:
+    return now().astimezone().date().isoformat()
 
 
 def refusal(question: str, *, empty: bool, near: bool) -> str:

@@ -50,7 +50,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of an answer. ``finish`` is stop, length (the model ran out of tokens) or stopped (by the user)."""
+    """The end of an answer.
+
+    ``finish`` is stop, length (the model ran out of tokens), content_filter (the endpoint withheld it or its rest) or
+    stopped (by the user). ``model`` is the one that answered.
+    """
 
     turn_id: str
     conversation_id: str

@@ -39,7 +39,10 @@ class TurnRecord:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredTurn:
-    """A turn with what came of it. ``status`` is running, done, stopped or failed; ``evidence`` is passages as JSON."""
+    """A turn with what came of it. ``status`` is running, done, stopped or failed; ``evidence`` is passages as JSON.
+
+    ``finish`` is that of :class:`app.chat.events.Done`; None before its end.
+    """
 
     id: str
     conversation_id: str
@@ -52,6 +55,7 @@ class AnsweredTurn:
     error_code: str | None
     knowledge_bases: list[str] | None
     created_at: datetime
+    finish: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class Conversations:
     ) -> None:
         values = {
             "status": "stopped" if done.finish == "stopped" else "done",
+            "finish": done.finish,
             "condensed": condensed,
             "answer": done.answer,
             "citations": list(done.citations),

@@ -22,7 +22,9 @@ from app.chat.turns import Ask, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
 from app.jobs.service import JobService
-from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, Usage
+from app.llm import refusals
+from app.llm.logged import CallBook
+from app.llm.ports import Answering, Delta, Finished, ReasoningDelta, TextDelta, Usage
 from app.llm.prompts import PromptTemplate
 from app.tools import wording as tool_texts
 from app.tools.commands import HELP, Command
@@ -66,6 +68,7 @@ class ChatService:
         cache: AnswerCache,
         worker: Worker,
         jobs: JobService,
+        calls: CallBook,
         passages: int = 6,
     ) -> None:
         self._catalog = catalog
@@ -77,6 +80,7 @@ class ChatService:
         self._cache = cache
         self._worker = worker
         self._jobs = jobs
+        self._calls = calls
         self._passages = passages
 
     async def prepare(self, ask: Ask) -> Turn:
@@ -162,13 +166,14 @@ class ChatService:
             citations=cited,
             refused=turn.refused,
             cached=turn.cached,
-            model=self.answerer.name,
+            model=turn.model or self.answerer.name,
             finish="stopped" if stopped else turn.finish,
             notice="no_model" if self.answerer.kind == "extractive" and turn.evidence and not turn.refused else None,
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
-        if turn.cacheable and done.finish == "stop" and not (done.refused or done.cached):
+        own = done.model == self.answerer.name  # the key names the model that is asked first
+        if turn.cacheable and own and done.finish == "stop" and not (done.refused or done.cached):
             await self._cache.put(turn.ask.tenant, self._key(turn), CachedAnswer(text, turn.evidence))
         await self._conversations.finish(
             done, condensed=turn.condensed, evidence=turn.evidence, prompt_version=self.answerer.prompt_version
@@ -191,7 +196,8 @@ class ChatService:
             yield Sources(turn.evidence)
             yield self._say(turn, kept.answer)
             return
-        model = self.answerer.model if isinstance(self.answerer, ModelAnswerer) else None
+        answerer = self._answerer_of(turn)
+        model = answerer.model_for(self._condense_template) if isinstance(answerer, ModelAnswerer) else None
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
         turn.epochs = found.epochs
@@ -202,27 +208,28 @@ class ChatService:
         if turn.refused and not near:
             yield self._say(turn, refusal(ask.question, empty=not found.passages, near=False))
             return
+        question = turn.condensed if model is None else ask.question.strip()
+        found, past = await answerer.fit(question, found, past)
         turn.evidence = found.passages
         yield Sources(turn.evidence)
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
             yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
-        question = turn.condensed if model is None else ask.question.strip()
-        async with aclosing(self.answerer.stream(question, found, past)) as deltas:
+        async with aclosing(answerer.stream(question, found, past)) as deltas:
             async for delta in deltas:
                 if (said := self._event_of(turn, delta)) is not None:
                     yield said
 
-    def _work_of(self, turn: Turn, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None] | None:
+    def _work_of(self, turn: Turn, past: list[PastTurn]) -> AsyncGenerator[Event, None] | None:
         """The events of a command or of a piece of work; None for a question."""
         ask = turn.ask
         command = self._worker.commands.parse(ask.question)
         if command is not None:
             return self._commanded(turn, command)
         pictures = len(ask.attachments)
-        if isinstance(self.answerer, ModelAnswerer):
+        if isinstance(answerer := self._answerer_of(turn), ModelAnswerer):
             wanted = ask.may_work and self._worker.looks_like_work(ask.question, pictures=pictures)
-            return self._worked(turn, self.answerer, past) if wanted else None
+            return self._worked(turn, answerer, past) if wanted else None
         return self._commanded(turn, self._worker.commands.wished(ask.question) or HELP) if pictures else None
 
     async def _commanded(self, turn: Turn, command: Command) -> AsyncGenerator[Event, None]:
@@ -235,13 +242,16 @@ class ChatService:
             yield Job(job.id, job.kind, job.state.value)
         yield self._say(turn, outcome if isinstance(outcome, str) else outcome.said)
 
-    async def _worked(self, turn: Turn, model: ModelAnswerer, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None]:
+    async def _worked(self, turn: Turn, model: ModelAnswerer, past: list[PastTurn]) -> AsyncGenerator[Event, None]:
         ask = turn.ask
         found = await self._retriever.search(ask.tenant, ask.question, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
-        if (await self.judge(ask.question, found)).score > LENIENT:
+        if (await self.judge(ask.question, found)).score <= LENIENT:
+            found = replace(found, passages=())
+        found, past = await model.fit(ask.question.strip(), found, past, worker=self._worker)
+        if found.passages:
             turn.evidence = found.passages
-            yield Sources(turn.evidence)
+            yield Sources(found.passages)
         yield Stage("reading")
         effort = Effort(ask.question.strip(), await self._caller(turn), past, numbered(turn.evidence))
         async with aclosing(model.work(self._worker, effort)) as deltas:
@@ -268,14 +278,13 @@ class ChatService:
             once=ask.once,
         )
 
+    def _answerer_of(self, turn: Turn) -> Answerer:
+        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id))
+
     def _key(self, turn: Turn) -> str:
-        answerer = self.answerer
+        ask, made_by = turn.ask, self.answerer
         return exact_key(
-            turn.ask.tenant,
-            turn.epochs,
-            prompt=answerer.prompt_version,
-            model=answerer.name,
-            question=turn.ask.question,
+            ask.tenant, turn.epochs, prompt=made_by.prompt_version, model=made_by.name, question=ask.question
         )
 
     def _event_of(self, turn: Turn, delta: Delta) -> Event | None:
@@ -287,8 +296,12 @@ class ChatService:
                 return Reasoning(text)
             case Usage(prompt_tokens, completion_tokens):
                 turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+            case Finished("content_filter") if not turn.text:
+                raise refusals.withheld()
             case Finished(reason):
                 turn.finish = reason
+            case Answering(endpoint):
+                turn.model = endpoint.model
         return None
 
     def _say(self, turn: Turn, text: str) -> Token:

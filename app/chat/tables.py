@@ -21,6 +21,7 @@ turns = Table(
     Column("conversation_id", ForeignKey("conversations.id"), nullable=False),
     Column("regenerates", String(32)),
     Column("status", String(16), nullable=False),
+    Column("finish", String(16)),
     Column("question", Text, nullable=False),
     Column("condensed", Text, nullable=False),
     Column("knowledge_bases", JSON),

@@ -41,6 +41,7 @@ class Turn:
     text: list[str] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
+    model: str = ""  # that answers, where it may be one of several
     refused: bool = False
     cached: Literal["exact"] | None = None
     cacheable: bool = False

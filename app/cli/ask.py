@@ -47,8 +47,9 @@ def show_end(console: Console, question: str, done: dict[str, Any], passages: li
         where = " > ".join(part for part in (passage["document"], passage["heading"]) if part)
         page = f", p. {passage['page']}" if passage["page"] else ""
         console.print(f"[{number}] {where}{page}", style="cyan", markup=False)
-    if done["notice"]:
-        console.print(say(done["notice"], language_of(question)), style="dim", markup=False)
+    cut = done["finish"] if done["finish"] in ("length", "content_filter") else None
+    if notice := cut or done["notice"]:
+        console.print(say(notice, language_of(question)), style="dim", markup=False)
     usage = f" · {done['usage']['completion_tokens']} tokens" if done["usage"].get("completion_tokens") else ""
     console.print(f"{done['model']} · {done['timings_ms'].get('total', 0) / 1000:.2f} s{usage}", style="dim")
 

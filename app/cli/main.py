@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app.settings import Settings
 from knowledge.errors import CopilotError
@@ -59,6 +60,10 @@ def settings_for(data: Path | None = None, **overrides: Any) -> Settings:
         from app.doctor import invalid_settings
 
         raise invalid_settings(error) from error
+    except SettingsError as error:
+        from app.doctor import unreadable_settings
+
+        raise unreadable_settings(error) from None
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Form, Response
 
 from app.console.guard import ConsoleRoute, Reading, Writing
+from app.console.model_usage import model_usage_of
 from app.console.pages import HOME, Visit, page, path_of, see
 from app.console.texts import language_of, sentence_of
 from knowledge.errors import Conflict, CopilotError, InvalidInput
@@ -58,6 +59,7 @@ async def _overview(visit: Visit, *, notice: str = "", wanted: str = "", error: 
         status=422 if error else 200,
         cards=cards,
         answerer=services.chat.answerer,
+        usage=await model_usage_of(services.model_calls, visit.tenant),
         keys_required=services.settings.keys_required,
         notice=notice if notice == "kb_deleted" else "",
         wanted=wanted,

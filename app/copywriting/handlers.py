@@ -25,6 +25,8 @@ from app.copywriting.replies import ReplyInvalid
 from app.copywriting.results import Label, artifact, result_json
 from app.copywriting.writing import Stage, Writer, Written
 from app.jobs.ports import Handler, JobFailed, JobRequest, Outcome, Quantities, Queue, Work
+from app.llm.calls import MemoryCalls
+from app.llm.logged import CallBook
 from app.llm.ports import ChatModel, Message
 from app.llm.prompts import PromptTemplate, load
 from app.llm.tokens import TokenCounter
@@ -52,11 +54,14 @@ class WriterSettings:
 
 
 def copy_handlers(
-    model: ChatModel | None, *, counter: TokenCounter | None = None, settings: WriterSettings | None = None
+    model: ChatModel | None,
+    *,
+    settings: WriterSettings | None = None,
+    calls: CallBook | None = None,
 ) -> list[Handler[Any]]:
     """A handler for each kind. Without a model they refuse every request, and say how to set one."""
-    counter, settings = counter or TokenCounter(), settings or WriterSettings()
-    return [CopyHandler(kind, model, counter=counter, settings=settings) for kind in KINDS]
+    settings, calls = settings or WriterSettings(), calls or CallBook(MemoryCalls(), TokenCounter())
+    return [CopyHandler(kind, model, settings=settings, calls=calls) for kind in KINDS]
 
 
 class CopyInvalid(JobFailed):
@@ -80,12 +85,17 @@ class CopyHandler(Generic[Request]):
     queue: ClassVar[Queue] = "text"
 
     def __init__(
-        self, kind: Kind[Request], model: ChatModel | None, *, counter: TokenCounter, settings: WriterSettings
+        self,
+        kind: Kind[Request],
+        model: ChatModel | None,
+        *,
+        settings: WriterSettings,
+        calls: CallBook,
     ) -> None:
         self._kind = kind
         self._model = model
-        self._counter = counter
         self._settings = settings
+        self._calls = calls
         self._template: PromptTemplate = load(kind.name, folder=PROMPTS)
 
     @property
@@ -100,7 +110,7 @@ class CopyHandler(Generic[Request]):
         """An upper bound with the repair round. Raises InvalidInput ``model_missing``, or what the kind refuses."""
         model = self._needed_model()
         brief = self._kind.brief(request)
-        prompt = self._counter.count_messages(self._template.render((), **brief.values), model.name).tokens
+        prompt = self._calls.counter.count_messages(self._template.render((), **brief.values), model.name).tokens
         reply = self._longest_reply(brief)
         return Quantities(
             prompt_tokens=2 * prompt + reply + _REPAIR_PROMPT_TOKENS,
@@ -111,7 +121,6 @@ class CopyHandler(Generic[Request]):
 
     async def run(self, request: Request, work: Work) -> Outcome:
         """Raises CopyInvalid ``copy_invalid``, JobFailed ``copy_withheld``, and what :meth:`Writer.write` raises."""
-        model = self._needed_model()
         brief = self._kind.brief(request)
         messages = self._template.render((), **brief.values)
         attempts = [await self._attempt(brief, messages, work, Stage("writing", 5, 60, brief.longest))]
@@ -119,8 +128,8 @@ class CopyHandler(Generic[Request]):
             again = [*messages, Message("assistant", attempts[0].written.text), Message("user", _told(problems))]
             attempts.append(await self._attempt(brief, again, work, Stage("repairing", 60, 95, brief.longest)))
         work.report(95, "checking")
-        draft = _best(attempts)
-        label = Label(self._settings.producer, model.name, work.job_id, self._settings.visible_label)
+        draft, model = _best(attempts)
+        label = Label(self._settings.producer, model, work.job_id, self._settings.visible_label)
         result = result_json(
             self.kind,
             brief,
@@ -130,10 +139,12 @@ class CopyHandler(Generic[Request]):
             prompt_version=self._template.version,
             usage=_usage(attempts),
         )
-        return Outcome(result, (artifact(self.kind, brief, draft, label),), _used(attempts, model.name))
+        return Outcome(result, (artifact(self.kind, brief, draft, label),), _used(attempts))
 
     async def _attempt(self, brief: Brief, messages: Sequence[Message], work: Work, stage: Stage) -> _Attempt:
-        written = await Writer(self._needed_model(), self._counter).write(
+        calls = self._calls.of(work.tenant, job_id=work.job_id)
+        model = calls.through(self._needed_model(), self._template)
+        written = await Writer(model, self._calls.counter).write(
             messages,
             work,
             stage,
@@ -164,13 +175,13 @@ class CopyHandler(Generic[Request]):
         return self._model
 
 
-def _best(attempts: Sequence[_Attempt]) -> Draft:
-    """The draft with fewer flags, the later of equals. Raises CopyInvalid when there is none."""
-    drafts = [attempt.draft for attempt in attempts if attempt.draft is not None]
+def _best(attempts: Sequence[_Attempt]) -> tuple[Draft, str]:
+    """The draft with fewer flags, the later of equals, and whose it is. Raises CopyInvalid when there is none."""
+    drafts = [(attempt.draft, attempt.written.model) for attempt in attempts if attempt.draft is not None]
     if not drafts:
         problem = attempts[-1].problems[0]
         raise CopyInvalid("The model's answer could not be used, and its second one neither.", problem=problem)
-    return min(reversed(drafts), key=lambda draft: len(draft.all_flags))
+    return min(reversed(drafts), key=lambda one: len(one[0].all_flags))
 
 
 def _problems(draft: Draft, brief: Brief) -> tuple[str, ...]:
@@ -196,6 +207,7 @@ def _usage(attempts: Sequence[_Attempt]) -> dict[str, Any]:
     }
 
 
-def _used(attempts: Sequence[_Attempt], model: str) -> Quantities:
-    usage = _usage(attempts)
+def _used(attempts: Sequence[_Attempt]) -> Quantities:
+    """Priced as the last model, where two have answered."""
+    usage, model = _usage(attempts), attempts[-1].written.model
     return Quantities(prompt_tokens=usage["prompt_tokens"], completion_tokens=usage["completion_tokens"], model=model)

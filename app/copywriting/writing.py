@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from app.copywriting.preview import readable
 from app.jobs.ports import JobFailed, Preview, Work
 from app.llm.ports import (
+    Answering,
     ChatModel,
     Finished,
     FinishReason,
@@ -29,13 +30,14 @@ _FINAL = (ModelBadRequest, ModelOutOfCredit, ModelRefusedKey)
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A reply. ``counted_by``: ``endpoint``, or how :mod:`app.llm.tokens` counted when the endpoint did not say."""
+    """A reply of a model. ``counted_by``: ``endpoint``, or how :mod:`app.llm.tokens` counted where it did not say."""
 
     text: str
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     counted_by: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Writer:
         """
         progress = _Progress(work, stage)
         progress.tell()
+        model = self.model.name
         usage: Usage | None = None
         reason: FinishReason = "stop"
         with _model_errors():
@@ -77,17 +80,21 @@ class Writer:
                         usage = delta
                     elif isinstance(delta, Finished):
                         reason = delta.reason
+                    elif isinstance(delta, Answering):
+                        model = delta.endpoint.model
                     elif isinstance(delta, TextDelta):
                         progress.text += delta.text
                     progress.tell()
-        return self._written(messages, progress.text, reason, usage)
+        return self._written(messages, progress.text, reason, usage, model)
 
-    def _written(self, messages: Sequence[Message], text: str, reason: FinishReason, usage: Usage | None) -> Written:
+    def _written(
+        self, messages: Sequence[Message], text: str, reason: FinishReason, usage: Usage | None, model: str
+    ) -> Written:
         if usage is not None:
-            return Written(text, reason, usage.prompt_tokens, usage.completion_tokens, "endpoint")
-        prompt = self._counter.count_messages(messages, self.model.name)
-        completion = self._counter.count(text, self.model.name)
-        return Written(text, reason, prompt.tokens, completion.tokens, completion.counted_by)
+            return Written(text, reason, usage.prompt_tokens, usage.completion_tokens, "endpoint", model)
+        prompt = self._counter.count_messages(messages, model)
+        completion = self._counter.count(text, model)
+        return Written(text, reason, prompt.tokens, completion.tokens, completion.counted_by, model)
 
 
 class _Progress:

@@ -3,6 +3,6 @@
 from app.doctor.checks import examine
 from app.doctor.readme import settings_table
 from app.doctor.report import Finding, Report, render
-from app.doctor.sources import invalid_settings
+from app.doctor.sources import invalid_settings, unreadable_settings
 
-__all__ = ["Finding", "Report", "examine", "invalid_settings", "render", "settings_table"]
+__all__ = ["Finding", "Report", "examine", "invalid_settings", "render", "settings_table", "unreadable_settings"]

@@ -23,7 +23,8 @@ from app.processes.ports import check_port
 from app.processes.runtime import find_running
 from app.processes.up import copilot_version
 from app.processes.words import Param, StartFailure
-from app.settings import Settings
+from app.settings import ModelEndpoint, Settings
+from knowledge.errors import InvalidInput
 
 Check: TypeAlias = Callable[[Settings], Awaitable[list[Finding]]]
 
@@ -137,17 +138,36 @@ async def embedder(settings: Settings) -> list[Finding]:
 
 
 async def model(settings: Settings) -> list[Finding]:
-    if not settings.model_base_url and not settings.model_name:
-        return [Finding("note", "model_none")]
-    if not (settings.model_base_url and settings.model_name):
+    try:
+        first = settings.first_model
+    except InvalidInput:
         return [Finding("error", "model_half")]
-    key = settings.model_api_key
-    return await _endpoint(
-        settings.model_base_url,
-        key.get_secret_value() if key else "",
-        settings.model_name,
-        variables=("COPILOT_MODEL_BASE_URL", "COPILOT_MODEL_API_KEY", "COPILOT_MODEL_NAME"),
-    )
+    if first is None:
+        return [Finding("note", "model_none")]
+    places = (first, *settings.model_fallbacks)
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(_model(settings, place, number)) for number, place in enumerate(places)]
+    return [finding for task in asked for finding in task.result()]
+
+
+async def _model(settings: Settings, given: ModelEndpoint, number: int) -> list[Finding]:
+    """What a model is, where there are several, and whether its endpoint answers; ``number`` 0 is the first."""
+    fallbacks = "COPILOT_MODEL_FALLBACKS"
+    named = ("COPILOT_MODEL_BASE_URL", "COPILOT_MODEL_API_KEY", "COPILOT_MODEL_NAME")
+    variables = named if number == 0 else (fallbacks, fallbacks, fallbacks)
+    key = given.api_key.get_secret_value() if given.api_key else ""
+    found = await _endpoint(given.base_url, key, given.model, variables=variables)
+    if not settings.model_fallbacks:
+        return found
+    price = given.price or settings.prices.models.get(given.model)
+    about: dict[str, Param] = {
+        "number": number + 1,
+        "name": given.name,
+        "context": given.context or "?",
+        "max_tokens": given.max_tokens or "?",
+        "price": f"{price.input:g} + {price.output:g} {settings.prices.currency}" if price else "?",
+    }
+    return [Finding("note", "model_in_order" if given.tools else "model_in_order_no_tools", about), *found]
 
 
 async def pictures(settings: Settings) -> list[Finding]:

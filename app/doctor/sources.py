@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsError
 
 from app.doctor.report import Finding, SettingInForce, Source
 from app.settings import Settings
@@ -41,6 +41,13 @@ def invalid_settings(error: ValidationError) -> InvalidInput:
     return InvalidInput(f"Some settings cannot be used. {wrong}.", code="setting_invalid", settings=wrong)
 
 
+def unreadable_settings(error: SettingsError) -> InvalidInput:
+    """The same for a value that should be JSON and is not; the error names the field and shows no value."""
+    field = re.search(r'"(\w+)"', str(error))
+    name = f"COPILOT_{field.group(1).upper()}" if field else "COPILOT_*"
+    return InvalidInput(f"{name} cannot be read: it is not JSON.", code="setting_invalid", settings=name)
+
+
 def variable(settings: Settings, name: str) -> str:
     return f"{_prefix(settings)}{name.upper()}"
 
@@ -54,7 +61,7 @@ def shown(value: object) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value, default=str, ensure_ascii=False)
+        return json.dumps(value, default=_plain, ensure_ascii=False)
     return without_password(str(value))
 
 
@@ -65,6 +72,14 @@ def without_password(text: str) -> str:
     # Up to the last @: a password that was not percent-encoded may have others, and slashes.
     text = re.sub(r"(://[^:/@]*):.*@", r"\1:***@", text)
     return _SECRET_PARAMETERS.sub(r"\1***", text)
+
+
+def _plain(value: object) -> object:
+    """What is given of a model of settings, nothing of its secrets."""
+    if isinstance(value, BaseModel):
+        given = {name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set}
+        return {name: without_password(each) if isinstance(each, str) else each for name, each in given.items()}
+    return shown(value)
 
 
 def _masked(secret: str) -> str:

@@ -18,6 +18,7 @@ import openai
 from app.llm import refusals
 from app.llm.dialect import Dialect
 from app.llm.ports import (
+    Attempted,
     Delta,
     Message,
     ModelBadRequest,
@@ -121,6 +122,7 @@ class OpenAIChatModel:
                 if begun or retries == self._max_retries or seconds is None or seconds > patience.left():
                     self._give_up(exc, begun=begun)
                 log.info("model %s: %s, trying again in %.1f s", self._model, exc.error_code, seconds)
+                yield Attempted(exc.error_code)
                 await asyncio.sleep(seconds)
                 retries += 1
             else:

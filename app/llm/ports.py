@@ -11,6 +11,7 @@ ModelError
 ├── ModelBadRequest     model_bad_request     the endpoint refuses the request itself; sending it again is useless
 │                       model_not_found       … because it does not know the model or the address
 │                       model_prompt_too_long … because there is too much text in it
+│                       model_withheld        … because its filter objects to what is said in it
 └── ModelInterrupted    model_interrupted     cut off half-way; what came before it has been read already
 """
 
@@ -22,6 +23,7 @@ from knowledge.errors import CopilotError
 
 Role: TypeAlias = Literal["system", "user", "assistant", "tool"]
 FinishReason: TypeAlias = Literal["stop", "length", "content_filter"]
+RESTING = "resting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,48 @@ class Finished:
     reason: FinishReason
 
 
-Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCall | Usage | Finished
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money per million tokens."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a model is and what it takes. ``context`` and ``max_tokens`` (of an answer) are None where not known.
+
+    ``name`` is ours and tells apart endpoints with the same ``model``. ``price`` None is not known.
+    """
+
+    name: str
+    model: str
+    context: int | None = None
+    max_tokens: int | None = None
+    tools: bool = True
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A try that failed before it said anything; another follows, at the same endpoint or at the next.
+
+    ``code`` is the error's, or ``resting``: the endpoint failed so often lately that it was not asked.
+    """
+
+    code: str
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Who answers, where that may be one of several; comes right before the first text, reasoning or call."""
+
+    endpoint: Endpoint
+
+
+Delta: TypeAlias = TextDelta | ReasoningDelta | ToolCall | Usage | Finished | Attempted | Answering
 
 
 class ChatModel(Protocol):
@@ -92,7 +135,7 @@ class ChatModel(Protocol):
 
     @property
     def name(self) -> str:
-        """Names the model in every result, and in cache keys."""
+        """Names the model in every result, and in cache keys; of several, the one that is asked first."""
 
     def stream(
         self,
@@ -103,6 +146,8 @@ class ChatModel(Protocol):
         tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         """Text and reasoning as they come, then whole tool calls, ``Usage`` (at most once), and ``Finished`` last.
+
+        Before the first of them there may be ``Attempted`` for every try that failed, then ``Answering``.
 
         Raises :class:`ModelError`. Closing the generator closes the connection at once and stops the model;
         hold it in ``contextlib.aclosing``.
@@ -116,12 +161,13 @@ class ModelError(CopilotError):
     """The model did not answer.
 
     ``retry_after_s`` is the wait that the endpoint asks for, if it does. ``detail`` is what the endpoint said,
-    without the key: for debugging only, because some repeat the prompt in it.
+    without the key: for debugging only, because some repeat the prompt in it. ``endpoint`` is which of several it was.
     """
 
     code = "model_error"
     retry_after_s: float | None = None
     detail: str = ""
+    endpoint: Endpoint | None = None
 
 
 class ModelTimeout(ModelError):

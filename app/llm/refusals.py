@@ -28,6 +28,10 @@ _TOO_LONG = re.compile(
     r"context[ _]?(length|window|size)|maximum context|(prompt|input)( \w+)? (is )?too long"
     r"|too many (input )?tokens|range of input length|max(imum)?[ _](input|prompt)|超长|过长"
 )
+_WITHHELD = re.compile(
+    r"content[ _]?(filter|policy|management)|content_?exists_?risk|content exists risk|data_?inspection|safety system"
+    r"|inappropriate content|敏感|不安全|违规"
+)
 _LIMITED = re.compile(r"rate[ _-]?limit|too many requests|throttl|\b429\b|限流|限速")
 _NOT_FOUND = re.compile(r"model[ _]not[ _]found|model .*does not exist|\b404\b")
 
@@ -68,6 +72,13 @@ def not_a_model() -> ModelBadRequest:
     )
 
 
+def withheld() -> ModelBadRequest:
+    """The endpoint's filter objects to the question or to the answer; any other endpoint is spared it."""
+    return ModelBadRequest(
+        "The model's endpoint withheld the answer: its filter objects. Say it differently.", code="model_withheld"
+    )
+
+
 def of_status(status: int, headers: Mapping[str, str], words: str) -> ModelError:
     """A refused request: HTTP status, response headers, and everything that was said."""
     if status == 402:
@@ -99,6 +110,8 @@ def _by_words(words: str) -> ModelError | None:
         return _no_credit()
     if _TOO_LONG.search(words):
         return ModelBadRequest("There is too much text for this model. Ask about less.", code="model_prompt_too_long")
+    if _WITHHELD.search(words):
+        return withheld()
     if _BAD_KEY.search(words):
         return _refused_key()
     if _LIMITED.search(words):

@@ -291,7 +291,7 @@ const HANDLERS = {
     const { refused = false, cached = null, curated = false, model = null, notice = null, citations = [] } = data;
     const state = data.finish === "stopped" ? "stopped" : "done"; // stopped here or from elsewhere
     Object.assign(turn, { refused, cached, curated, model, citations, state });
-    turn.notice = data.finish === "length" ? "length" : notice;
+    turn.notice = ["length", "content_filter"].includes(data.finish) ? data.finish : notice;
     turn.id = data.turn_id ?? turn.id;
     // The finished answer has its citations checked, so it replaces what was streamed.
     if (data.answer) turn.text = data.answer;

@@ -164,7 +164,7 @@ export class TurnView {
   #updateRemarks() {
     const { turn } = this;
     const { t } = this.#app;
-    const known = ["no_model", "length"].find((name) => name === turn.notice);
+    const known = ["no_model", "length", "content_filter"].find((name) => name === turn.notice);
     const notice = turn.state === "stopped" ? "stopped" : known ? `notice.${known}` : null;
     section(this.#parts.notice, notice, () => notice && [icon("info", 16), h("span", {}, t(notice))]);
     const sentence = this.working ? "" : this.errorText();

@@ -11,6 +11,7 @@ from app.chat.tables import turns
 from app.database import migrate
 from app.identity.tables import api_keys
 from app.jobs.tables import jobs
+from app.llm.tables import model_calls
 from knowledge.database import Database, metadata, sqlite_url
 from knowledge.tables import chunks
 
@@ -20,7 +21,7 @@ async def test_the_newest_revision_has_the_tables_of_the_code(tmp_path: Path) ->
     await migrate(database)
     await migrate(database)  # a second time is nothing
 
-    assert {table.metadata for table in (turns, api_keys, chunks, jobs, handoffs)} == {metadata}
+    assert {table.metadata for table in (turns, api_keys, chunks, jobs, handoffs, model_calls)} == {metadata}
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))

@@ -16,6 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from app import doctor
+from app.cli.main import settings_for
 from app.doctor import Finding, Report, examine, invalid_settings, render, settings_table
 from app.doctor.report import CATALOG
 from app.doctor.sources import without_password
@@ -24,6 +25,7 @@ from app.processes.runtime import data_folder_held
 from app.processes.words import load_catalog
 from app.settings import Settings
 from knowledge.embeddings.encoder_file import encoder_path
+from knowledge.errors import InvalidInput
 
 KEY = "sk-0123456789abcdef"
 
@@ -321,3 +323,61 @@ async def test_models_that_draw_are_named_and_missing_weights_are_told(tmp_path:
     report = await examine(settings)
     drawing = [finding for finding in report.findings if finding.code.startswith("drawing_")]
     assert [finding.params["names"] for finding in drawing] == ["tiny"]
+
+
+async def test_each_of_several_models_is_named_asked_and_its_key_masked() -> None:
+    other = "sk-fedcba9876543210"
+    with endpoint() as url:
+        fallbacks = [
+            {
+                "base_url": url,
+                "model": "qwen-max",
+                "api_key": other,
+                "context": 8192,
+                "price": {"input": 2, "output": 6},
+            },
+            {"base_url": "http://127.0.0.1:1/v1", "model": "local", "tools": False},
+        ]
+        settings = Settings(
+            port=0, model_base_url=url, model_name="qwen-plus", model_api_key=KEY, model_fallbacks=fallbacks
+        )  # type: ignore[arg-type]
+        report = await examine(settings)
+    host = url.removeprefix("http://").removesuffix("/v1")
+    about = [finding for finding in report.findings if finding.code.startswith("model_in_order")]
+    assert [finding.params["name"] for finding in about] == [
+        f"qwen-plus@{host}",
+        f"qwen-max@{host}",
+        "local@127.0.0.1:1",
+    ]
+    assert about[1].params["context"] == 8192
+    assert about[1].params["price"] == "2 + 6 CNY"
+    assert about[2].code == "model_in_order_no_tools"
+    assert found(report, "endpoint_reached").params["name"] == "qwen-plus"
+    assert found(report, "endpoint_key_refused").params["variable"] == "COPILOT_MODEL_FALLBACKS"
+    assert found(report, "endpoint_unreachable").params["variable"] == "COPILOT_MODEL_FALLBACKS"
+    for text in (render(report, "en"), render(report, "zh"), json.dumps(report.json())):
+        assert other not in text
+        assert "***3210" in text
+
+
+async def test_a_fallback_without_a_first_model_is_configured_by_half() -> None:
+    report = await examine(Settings(port=0, model_fallbacks=[{"base_url": "http://h/v1", "model": "m"}]))  # type: ignore[arg-type]
+    assert "model_half" in codes(report, "error")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ('[{"base_url": sk-geheim', "not JSON"),
+        ('[{"base_url": "http://h/v1", "model": "m", "api_key": "sk-gehéim"}]', "FALLBACKS.0.API_KEY"),
+        ('[{"base_url": "http://h/v1", "modell": "m"}]', "FALLBACKS.0.MODEL"),
+    ],
+)
+def test_fallbacks_that_cannot_be_read_are_one_sentence_without_the_key(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("COPILOT_MODEL_FALLBACKS", value)
+    with pytest.raises(InvalidInput) as raised:
+        settings_for()
+    assert said in raised.value.message
+    assert "geh" not in raised.value.message

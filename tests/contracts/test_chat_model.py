@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from app.chat.prompts import load
+from app.llm.calls import MemoryCalls
+from app.llm.fallback import FallbackModel
+from app.llm.logged import CallBook
 from app.llm.openai import OpenAIChatModel
 from app.llm.ports import (
     ChatModel,
     Delta,
+    Endpoint,
     Finished,
     Message,
     ModelError,
@@ -23,6 +28,7 @@ from app.llm.ports import (
     Usage,
 )
 from app.llm.scripted import ScriptedModel
+from app.llm.tokens import TokenCounter
 from evals.fake_model import FakeModelRecord, running_fake_model
 
 WORDS = ("七天", "内可", "以退", "货。")
@@ -72,7 +78,18 @@ async def over_http(behaviour: str) -> AsyncGenerator[Stage]:
             await model.aclose()
 
 
-@pytest.fixture(params=[scripted, over_http], ids=["scripted", "openai"])
+@asynccontextmanager
+async def second_in_order(behaviour: str) -> AsyncGenerator[Stage]:
+    """The same over HTTP, behind an endpoint that is down; what it calls is written down."""
+    down = ScriptedModel([ModelUnavailable("down")])
+    async with over_http(behaviour) as stage:
+        endpoint = Endpoint("second", stage.model.name)
+        model = FallbackModel([(Endpoint("first", "fake"), down), (endpoint, stage.model)])
+        calls = CallBook(MemoryCalls(), TokenCounter()).of("tenant")
+        yield Stage(calls.through(model, load("answer")), stage.left)
+
+
+@pytest.fixture(params=[scripted, over_http, second_in_order], ids=["scripted", "openai", "fallback"])
 def staged(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -112,7 +129,9 @@ async def test_an_answer_cut_at_its_limit_says_so(staged: Any) -> None:
 async def test_closing_the_generator_ends_the_stream_at_once(staged: Any) -> None:
     async with staged("slow") as stage:
         async with aclosing(asked(stage.model)) as deltas:
-            await anext(deltas)
+            async for delta in deltas:
+                if isinstance(delta, TextDelta):
+                    break
         await until(stage.left)
 
 

@@ -35,7 +35,9 @@ async def bot(data: Path, **overrides: Any) -> AsyncIterator[tuple[httpx.AsyncCl
         yield http, services
 
 
-async def answered(services: Services, answer: str = "50000 元 [1]。", question: str = "保证金多少？") -> AnsweredTurn:
+async def answered(
+    services: Services, answer: str = "50000 元 [1]。", question: str = "保证金多少？", finish: str = "stop"
+) -> AnsweredTurn:
     talk, turn_id = services.conversations, uuid4().hex
     conversation = await talk.open(DEFAULT_TENANT, None, channel="dingtalk")
     await talk.begin(
@@ -46,7 +48,7 @@ async def answered(services: Services, answer: str = "50000 元 [1]。", questio
         kbs=["shop"],
         regenerates=None,
     )
-    done = Done(turn_id, conversation, answer, (1,))
+    done = Done(turn_id, conversation, answer, (1,), finish=finish)
     await talk.finish(done, condensed=question, evidence=[FIRST, SECOND], prompt_version=None)
     return await talk.answered(DEFAULT_TENANT, turn_id)
 

@@ -32,6 +32,14 @@ async def test_a_signed_link_shows_the_whole_answer_with_its_sources_and_needs_n
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize(("finish", "sentence"), [("length", "被截断了"), ("content_filter", "内容过滤"), ("stop", "")])
+async def test_an_answer_whose_end_is_missing_says_so(tmp_path: Path, finish: str, sentence: str) -> None:
+    async with bot(tmp_path) as (http, services):
+        page = await see(http, link(services, (await answered(services, finish=finish)).id))
+        assert len(page.css(".note")) == bool(sentence)
+        assert sentence in words(page)
+
+
 async def test_nothing_in_an_answer_runs_loads_or_leads_astray(tmp_path: Path) -> None:
     async with bot(tmp_path) as (http, services):
         hostile = f"{HOSTILE} ![图](https://evil.example/p.png) [x](javascript:alert(1)) [y](data:text/html,1) [2] [9]"

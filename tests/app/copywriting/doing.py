@@ -7,6 +7,7 @@ from typing import Any
 from app.copywriting.handlers import WriterSettings, copy_handlers
 from app.jobs.ports import Handler, Outcome
 from app.jobs.working import MemoryWork
+from app.llm.logged import CallBook
 from app.llm.ports import ChatModel
 from app.llm.scripted import ScriptedModel, Step
 
@@ -27,8 +28,10 @@ def reply(**fields: Any) -> list[Step]:
     return [text[:third], text[third : 2 * third], text[2 * third :]]
 
 
-def handler(kind: str, model: ChatModel | None, settings: WriterSettings | None = None) -> Handler[Any]:
-    return next(one for one in copy_handlers(model, settings=settings) if one.kind == kind)
+def handler(
+    kind: str, model: ChatModel | None, settings: WriterSettings | None = None, calls: CallBook | None = None
+) -> Handler[Any]:
+    return next(one for one in copy_handlers(model, settings=settings, calls=calls) if one.kind == kind)
 
 
 async def done(kind: str, request: dict[str, Any], *scripts: Sequence[Step]) -> tuple[Outcome, ScriptedModel]:

@@ -9,7 +9,11 @@ from pydantic import ValidationError
 from app.copywriting.handlers import WriterSettings, copy_handlers
 from app.jobs.ports import JobCancelled, JobFailed, JobRequest
 from app.jobs.working import MemoryWork
+from app.llm.calls import MemoryCalls
+from app.llm.fallback import FallbackModel
+from app.llm.logged import CallBook
 from app.llm.ports import (
+    Endpoint,
     Finished,
     ModelBadRequest,
     ModelError,
@@ -217,3 +221,17 @@ def test_requests_that_make_no_sense_are_refused_before_anything_runs(kind: str,
 
 def test_nothing_but_a_free_text_is_enough_of_a_product() -> None:
     request_of("titles", {"product": {"name": "帐篷", "text": "可住3人。重2.8kg。"}})
+
+
+async def test_both_calls_of_a_job_are_written_down_and_the_model_that_wrote_is_named_and_priced() -> None:
+    calls = MemoryCalls()
+    first = ScriptedModel([ModelUnavailable("down")], name="first")
+    second = ScriptedModel(["not json"], GOOD, name="second")
+    places = [(Endpoint(f"{model.name}@host", model.name), model) for model in (first, second)]
+    job = handler("titles", FallbackModel(places), calls=CallBook(calls, TokenCounter()))
+    outcome = await job.run(request_of("titles", ONE), MemoryWork(job_id="job-7", tenant="shop"))
+    assert [(call.tenant, call.job_id, call.turn_id, call.purpose) for call in calls.calls] == [
+        ("shop", "job-7", None, "titles")
+    ] * 2
+    assert all(call.taken_over for call in calls.calls)
+    assert outcome.result["model"] == outcome.result["label"]["model"] == outcome.used.model == "second"

@@ -20,6 +20,10 @@ WORDS = [
     (402, "Insufficient Balance", "model_out_of_credit"),  # DeepSeek
     (403, "Country, region, or territory not supported", "model_key_invalid"),  # OpenAI
     (404, "model 'qwen3' not found, try pulling it first", "model_not_found"),  # Ollama
+    (400, "The response was filtered due to Azure's content management policy.", "model_withheld"),
+    (400, "data_inspection_failed: Input data may contain inappropriate content.", "model_withheld"),  # DashScope
+    (400, "Content Exists Risk", "model_withheld"),  # DeepSeek
+    (400, "系统检测到输入或生成内容可能包含不安全或敏感内容", "model_withheld"),  # Zhipu
     (413, "Payload too large", "model_bad_request"),
     (422, "Input should be a valid string", "model_bad_request"),
     (429, "You exceeded your current quota, please check your plan and billing details.", "model_out_of_credit"),
