@@ -12,6 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from app import errors
 from app.api import artifacts, chat, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
+from app.api.openai import router as openai
 from app.chat.running import RunningTurns
 from app.console.router import router as console
 from app.settings import Settings
@@ -52,7 +53,7 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    for module in (chat, knowledge, jobs, artifacts, keys, operations, pages):
+    for module in (chat, openai, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.include_router(console)
     return app

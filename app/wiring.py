@@ -296,6 +296,7 @@ def _services(
         cache=cache,
         answerer=answerer,
         condense_template=prompts.load("condense"),
+        assist_template=prompts.load("assist"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
         worker=_worker(jobs, has_model=isinstance(answerer, ModelAnswerer)),
         jobs=jobs,

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from app.chat.history import PastTurn
 from app.chat.language import say
+from app.chat.turns import Brought
 from app.chat.working import Effort, Worker, work
 from app.jobs.models import Job
 from app.llm import extractive
@@ -31,7 +33,10 @@ class Answerer(Protocol):
     @property
     def prompt_version(self) -> str | None: ...
 
-    def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]: ...
+    def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        """``instructions`` are further ones, from a client that may give them."""
 
     async def close(self) -> None: ...
 
@@ -55,14 +60,28 @@ class ModelAnswerer:
     def prompt_version(self) -> str:
         return self._template.version
 
-    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
-        turns = [
-            message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
-        ]
-        messages = self._template.render(
-            turns, question=question, evidence=numbered(found.passages), today=now().astimezone().date().isoformat()
+    async def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        messages = _rendered(self._template, question, found.passages, past)
+        stream = self.model.stream(
+            instructed(messages, instructions), temperature=self._temperature, max_tokens=self._max_tokens
         )
-        stream = self.model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def assist(
+        self, template: PromptTemplate, question: str, evidence: Sequence[Passage], brought: Brought
+    ) -> AsyncGenerator[Delta, None]:
+        """With the client's tools in reach: text, or calls that the client is to make."""
+        messages = instructed(_rendered(template, question, evidence, brought.past), brought.instructions)
+        stream = self.model.stream(
+            [*messages, *brought.since],
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            tools=brought.tools,
+        )
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 yield delta
@@ -91,6 +110,8 @@ class ExtractiveAnswerer:
         question: str,
         found: Retrieval,
         past: Sequence[PastTurn],  # noqa: ARG002 (the port's)
+        *,
+        instructions: str = "",  # noqa: ARG002 (as above)
     ) -> AsyncGenerator[Delta, None]:
         quotes = await asyncio.to_thread(
             extractive.select, question, found.passages, idf=found.rarity, embedder=self._embedder
@@ -101,6 +122,24 @@ class ExtractiveAnswerer:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _rendered(
+    template: PromptTemplate, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
+) -> list[Message]:
+    turns = [
+        message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
+    ]
+    today = now().astimezone().date().isoformat()
+    return template.render(turns, question=question, evidence=numbered(evidence), today=today)
+
+
+def instructed(messages: Sequence[Message], instructions: str) -> list[Message]:
+    """Further instructions under ours, in the one system message: some endpoints take no second one."""
+    system, *rest = messages
+    if not instructions:
+        return [system, *rest]
+    return [replace(system, content=f"{system.content}\n\n{instructions}"), *rest]
 
 
 def numbered(evidence: Sequence[Passage]) -> str:

@@ -16,13 +16,13 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, numbered, refusal
 from app.chat.cache import AnswerCache, CachedAnswer, exact_key
 from app.chat.condense import condense
-from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token
+from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token, Tool
 from app.chat.history import Conversations, PastTurn
-from app.chat.turns import Ask, Turn
+from app.chat.turns import Ask, Brought, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
 from app.jobs.service import JobService
-from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, Usage
+from app.llm.ports import Delta, Finished, ReasoningDelta, TextDelta, ToolCall, Usage
 from app.llm.prompts import PromptTemplate
 from app.tools import wording as tool_texts
 from app.tools.commands import HELP, Command
@@ -57,6 +57,7 @@ class ChatService:
         conversations: Conversations,
         answerer: Answerer,
         condense_template: PromptTemplate,
+        assist_template: PromptTemplate,
         assess: Assess,
         cache: AnswerCache,
         worker: Worker,
@@ -68,6 +69,7 @@ class ChatService:
         self._conversations = conversations
         self.answerer = answerer
         self._condense_template = condense_template
+        self._assist_template = assist_template
         self._assess = assess
         self._cache = cache
         self._worker = worker
@@ -168,13 +170,14 @@ class ChatService:
     async def _events(self, turn: Turn) -> AsyncGenerator[Event, None]:
         yield Stage("retrieving")
         ask = turn.ask
-        past = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
+        past = await self._past(turn)
         if working := self._work_of(turn, past):
             async with aclosing(working) as events:
                 async for event in events:
                     yield event
             return
-        turn.cacheable = not past
+        instructions = ask.brought.instructions if ask.brought else ""
+        turn.cacheable = not (past or instructions)
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
         if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
             turn.evidence, turn.cached = kept.evidence, "exact"
@@ -198,14 +201,16 @@ class ChatService:
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
             yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
         question = turn.condensed if model is None else ask.question.strip()
-        async with aclosing(self.answerer.stream(question, found, past)) as deltas:
+        async with aclosing(self.answerer.stream(question, found, past, instructions=instructions)) as deltas:
             async for delta in deltas:
                 if (said := self._event_of(turn, delta)) is not None:
                     yield said
 
     def _work_of(self, turn: Turn, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None] | None:
-        """The events of a command or of a piece of work; None for a question."""
+        """The events of a command, of a piece of work, or with a client's tools; None for a question."""
         ask = turn.ask
+        if isinstance(self.answerer, ModelAnswerer) and ask.brought and ask.brought.tools:
+            return self._assisted(turn, self.answerer, ask.brought)
         command = self._worker.commands.parse(ask.question)
         if command is not None:
             return self._commanded(turn, command)
@@ -227,12 +232,8 @@ class ChatService:
 
     async def _worked(self, turn: Turn, model: ModelAnswerer, past: Sequence[PastTurn]) -> AsyncGenerator[Event, None]:
         ask = turn.ask
-        found = await self._retriever.search(ask.tenant, ask.question, kbs=ask.kbs, limit=self._passages)
-        turn.lap("retrieved")
-        if (await self.judge(ask.question, found)).score > LENIENT:
-            turn.evidence = found.passages
-            yield Sources(turn.evidence)
-        yield Stage("reading")
+        async for event in self._looked_up(turn, ask.question):
+            yield event
         effort = Effort(ask.question.strip(), await self._caller(turn), past, numbered(turn.evidence))
         async with aclosing(model.work(self._worker, effort)) as deltas:
             async for delta in deltas:
@@ -240,6 +241,33 @@ class ChatService:
                     yield Job(delta.id, delta.kind, delta.state.value)
                 elif (said := self._event_of(turn, delta)) is not None:
                     yield said
+
+    async def _assisted(self, turn: Turn, model: ModelAnswerer, brought: Brought) -> AsyncGenerator[Event, None]:
+        """The model decides whether to answer or to call a tool of the client's, so it is asked in any case."""
+        question = turn.ask.question.strip()
+        turn.condensed = await condense(question, brought.past, model=model.model, template=self._condense_template)
+        async for event in self._looked_up(turn, turn.condensed):
+            yield event
+        async with aclosing(model.assist(self._assist_template, question, turn.evidence, brought)) as deltas:
+            async for delta in deltas:
+                if (said := self._event_of(turn, delta)) is not None:
+                    yield said
+
+    async def _looked_up(self, turn: Turn, question: str) -> AsyncGenerator[Event, None]:
+        """Evidence, if there is any near, for a model that may do without."""
+        ask = turn.ask
+        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages)
+        turn.lap("retrieved")
+        if (await self.judge(question, found)).score > LENIENT:
+            turn.evidence = found.passages
+            yield Sources(turn.evidence)
+        yield Stage("reading")
+
+    async def _past(self, turn: Turn) -> Sequence[PastTurn]:
+        ask = turn.ask
+        if ask.brought is not None:
+            return ask.brought.past
+        return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
     async def _caller(self, turn: Turn) -> Caller:
         ask, conversation = turn.ask, turn.conversation_id
@@ -275,9 +303,12 @@ class ChatService:
             case ReasoningDelta(text):
                 turn.lap("first_reasoning")
                 return Reasoning(text)
+            case ToolCall(call_id, name, arguments):
+                turn.finish = "tool_calls"
+                return Tool(call_id, name, arguments)
             case Usage(prompt_tokens, completion_tokens):
                 turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
-            case Finished(reason):
+            case Finished(reason) if turn.finish != "tool_calls":
                 turn.finish = reason
         return None
 
