@@ -8,10 +8,12 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from app import errors
 from app.api import artifacts, chat, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
+from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
 from app.api.openai import router as openai
 from app.chat.running import RunningTurns
 from app.console.router import router as console
@@ -38,7 +40,9 @@ def create_app(
                 running = RunningTurns(services.chat, tasks)
                 app.state.services = services
                 app.state.running = running
+                app.state.mcp = mcp = McpEndpoint(services, running, tasks)
                 yield
+                mcp.close()
                 running.close()
 
     app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
@@ -55,5 +59,6 @@ def create_app(
     errors.install(app)
     for module in (chat, openai, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
+    app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)
     return app

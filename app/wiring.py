@@ -84,6 +84,7 @@ class Services:
     curated: CuratedAnswers
     calls: Calls
     channel_processes: ChannelProcesses
+    tools: Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +290,7 @@ def _services(
         files=files,
         jobs=jobs,
     )
+    worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     chat = ChatService(
         catalog=parts.catalog,
         retriever=parts.retriever,
@@ -298,7 +300,7 @@ def _services(
         condense_template=prompts.load("condense"),
         assist_template=prompts.load("assist"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
-        worker=_worker(jobs, has_model=isinstance(answerer, ModelAnswerer)),
+        worker=worker,
         jobs=jobs,
         passages=settings.passages,
     )
@@ -319,4 +321,5 @@ def _services(
         curated=CuratedAnswers(parts.database),
         calls=Calls(parts.database),
         channel_processes=ChannelProcesses(parts.database),
+        tools=worker.registry,
     )

@@ -35,3 +35,4 @@ async def listening(
             yield f"http://127.0.0.1:{port}", app.state.services
         finally:
             server.should_exit = True
+            await serving  # also when the test has failed: a cancelled server leaves its socket open
