@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
+from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Event, Failed, Sources, Token, name_of, payload_of
 from app.chat.running import RunningTurns
 from app.chat.turns import Ask
@@ -20,7 +21,7 @@ from app.errors import problem
 from app.identity.keys import Scope
 from knowledge.errors import InvalidInput
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
 PING_SECONDS = 15
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
@@ -47,7 +48,7 @@ class FeedbackRequest(BaseModel):
     comment: str | None = Field(default=None, max_length=2000)
 
 
-@router.post("/chat")
+@router.post("/chat", responses=EVENT_STREAM)
 async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: TheRunning) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
     ask = Ask(
@@ -64,7 +65,7 @@ async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: 
     return _stream(running, who.tenant, turn.id) if body.stream else await _whole(running, who.tenant, turn.id)
 
 
-@router.get("/turns/{turn_id}/events")
+@router.get("/turns/{turn_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def events(
     turn_id: str, who: Chatter, running: TheRunning, last_event_id: str | None = Header(default=None)
 ) -> Response:
@@ -80,7 +81,7 @@ async def stop(turn_id: str, who: Chatter, running: TheRunning) -> dict[str, str
     return {"id": turn_id, "state": "stopping"}
 
 
-@router.post("/turns/{turn_id}/regenerate")
+@router.post("/turns/{turn_id}/regenerate", responses=EVENT_STREAM)
 async def regenerate(
     turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
 ) -> Response:

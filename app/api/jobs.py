@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
 from app.api.dependencies import Admin, Chatter, Reader, TheServices, Writer
+from app.api.problems import EVENT_STREAM, problems
 from app.api.render import job_json, jobs_json
 from app.channels.destinations import to_group, to_robot
 from app.identity.keys import Principal
@@ -18,7 +19,7 @@ from app.jobs.service import PRIORITIES, Wanted
 from app.wiring import Services
 from knowledge.errors import InvalidInput
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=problems(400, 404, 409, 413, 422, 503))
 
 PING_SECONDS = 15
 MAX_ESTIMATES = 1000
@@ -165,7 +166,7 @@ async def get_job(job_id: str, who: Chatter, services: TheServices) -> dict[str,
     return await job_json(services.jobs, await services.jobs.ledger.get(who.tenant, job_id))
 
 
-@router.get("/jobs/{job_id}/events")
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def job_events(
     job_id: str,
     who: Chatter,

@@ -7,10 +7,11 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from pydantic import BaseModel, Field
 
 from app.api.dependencies import Reader, TheServices, Writer
+from app.api.problems import problems
 from app.api.render import chunk_json, document_json, kb_json, search_json
 from knowledge.models import DocumentStatus
 
-router = APIRouter(prefix="/v1", tags=["knowledge"])
+router = APIRouter(prefix="/v1", tags=["knowledge"], responses=problems(400, 404, 409, 413, 415, 422, 503))
 
 PIECE = 1 << 18
 

@@ -17,6 +17,7 @@ from app.api.data_urls import keep_picture
 from app.api.dependencies import Reader, TheRunning, TheServices
 from app.api.openai.replies import Reply
 from app.api.openai.requests import MODEL, CompletionRequest, knowledge_bases_of, text_of
+from app.api.problems import EVENT_STREAM, openai_problems
 from app.chat.events import Done, Failed
 from app.chat.running import RunningTurns
 from app.chat.turns import Ask, Turn
@@ -26,10 +27,10 @@ from app.identity.keys import Principal, Scope
 from app.wiring import Services
 from knowledge.models import KnowledgeBase
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=openai_problems())
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses=EVENT_STREAM)
 async def create_completion(
     body: CompletionRequest, who: Reader, services: TheServices, running: TheRunning
 ) -> Response:
