@@ -9,9 +9,10 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sse_starlette import EventSourceResponse
 
+from app.api.bodies import Body
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
 from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Event, Failed, Sources, Token, name_of, payload_of
@@ -27,7 +28,7 @@ PING_SECONDS = 15
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Body):
     """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON.
 
     ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``).
@@ -37,10 +38,10 @@ class ChatRequest(BaseModel):
     conversation_id: str | None = None
     kb: list[str] | None = Field(default=None, min_length=1)
     stream: bool = True
-    attachments: list[str] = []
+    attachments: list[str] = Field(default_factory=list)
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(Body):
     """``rating`` is up or down; ``reason`` one of wrong, outdated, incomplete, irrelevant, other."""
 
     rating: str

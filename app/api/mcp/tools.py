@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from app.api.bodies import check_text
 from app.api.data_urls import is_data_url, keep_picture
 from app.api.mcp.shapes import (
     AskArguments,
@@ -76,6 +77,7 @@ class AgentTools:
             raise NotFound(f"There is no tool “{name}”. There are: {', '.join(self.tools)}.", code="tool_unknown")
         tool = self.tools[name]
         asker.who.require(tool.scope)
+        check_text(arguments)
         try:
             return await tool.call(asker, arguments)
         except ValidationError as error:

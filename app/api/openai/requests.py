@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
 
+from app.api.bodies import Body
 from app.chat.history import REMEMBERED, PastTurn
 from app.chat.turns import Brought
 from app.llm.ports import Message, ToolCall, ToolSpec
@@ -89,7 +90,7 @@ class ResponseFormat(BaseModel):
     type: str
 
 
-class CompletionRequest(BaseModel):
+class CompletionRequest(Body):
     """``model`` is ``copilot``, or ``copilot:NAME`` for one knowledge base. The last user message is the question.
 
     What would change the shape of the answer and cannot be done is refused; every other parameter is taken and has no

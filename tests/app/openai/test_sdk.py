@@ -227,6 +227,7 @@ async def test_a_picture_in_the_message_is_worked_on(tmp_path: Path) -> None:
         ({"messages": [{"role": "robot", "content": "?"}]}, openai.BadRequestError, "invalid_input", "messages"),
         ({"messages": [{"role": "system", "content": "?"}]}, openai.BadRequestError, "question_missing", "messages"),
         ({"messages": [{"role": "user", "content": " "}]}, openai.BadRequestError, "question_empty", None),
+        ({"model": "copilot:a\0"}, openai.BadRequestError, "invalid_input", None),
         ({"n": 2}, openai.BadRequestError, "unsupported_parameter", "n"),
         ({"logprobs": True}, openai.BadRequestError, "unsupported_parameter", "logprobs"),
         (
