@@ -1,5 +1,9 @@
-"""Codes → HTTP statuses, in one table, and the problem+json that carries them (RFC 9457)."""
+"""Codes → HTTP statuses, in one table, and the problem+json that carries them (RFC 9457).
 
+Clients of the OpenAI-compatible routes expect OpenAI's errors, and get those, with OpenAI's statuses.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -23,6 +27,12 @@ STATUS_OF_ERROR: dict[type[CopilotError], int] = {
     CopilotError: 500,
 }
 
+# Of turns that failed; every other failure of the model is a bad gateway.
+STATUS_OF_FAILURE = {"model_rate_limited": 429, "model_timeout": 504, "internal": 500, "interrupted": 500}
+
+OPENAI_ROUTES = ("/v1/chat/completions", "/v1/models")
+_OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
 
 def status_of(error: CopilotError) -> int:
     """The HTTP status of an error."""
@@ -38,31 +48,65 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _http)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, CopilotError):
         raise error
-    return problem(status_of(error), error.error_code, error.message, params=error.params or None)
+    return refusal(
+        request.url.path, status_of(error), error.error_code, error.message, params=dict(error.params) or None
+    )
 
 
-async def _validation(_: Request, error: Exception) -> JSONResponse:
+async def _validation(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
     where = ".".join(p for p in first["loc"] if isinstance(p, str) and p not in ("body", "query", "path"))
-    return problem(422, "invalid_input", f"{where or 'The request'}: {first['msg']}.")
+    sentence = f"{where or 'The request'}: {first['msg']}."
+    return refusal(request.url.path, 422, "invalid_input", sentence, params={"param": where} if where else None)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, StarletteHTTPException):
         raise error
     codes = {404: "not_found", 405: "method_not_allowed"}
-    return problem(error.status_code, codes.get(error.status_code, "http_error"), str(error.detail))
+    code = codes.get(error.status_code, "http_error")
+    return refusal(request.url.path, error.status_code, code, str(error.detail), headers=error.headers)
 
 
-def problem(status: int, code: str, detail: str, *, params: Any = None) -> JSONResponse:
+def refusal(
+    path: str,
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """An error in the words of the route it is on."""
+    if not path.startswith(OPENAI_ROUTES):
+        return problem(status, code, detail, params=params, headers=headers)
+    status = 400 if status in (415, 422) else status
+    more = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    return JSONResponse(openai_error(status, code, detail, param=(params or {}).get("param")), status, headers=more)
+
+
+def openai_error(status: int, code: str, message: str, *, param: str | None = None) -> dict[str, Any]:
+    """OpenAI's error object."""
+    kind = "server_error" if status >= 500 else _OPENAI_TYPES.get(status, "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+
+
+def status_of_failure(code: str) -> int:
+    """The status of a turn that failed, for who did not stream it."""
+    return STATUS_OF_FAILURE.get(code, 502)
+
+
+def problem(
+    status: int, code: str, detail: str, *, params: Any = None, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """A problem document; ``detail`` is the sentence, ``code`` stays the same from version to version."""
     body = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "code": code, "detail": detail}
     if params:
         body["params"] = params
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(body, status, headers=headers, media_type="application/problem+json")
+    more = {**(headers or {}), **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    return JSONResponse(body, status, headers=more, media_type="application/problem+json")

@@ -8,10 +8,13 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from app import errors
 from app.api import artifacts, chat, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
+from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
+from app.api.openai import router as openai
 from app.chat.shared_turns import SharedTurns
 from app.console.router import router as console
 from app.settings import Settings
@@ -38,7 +41,9 @@ def create_app(
                 await running.open()
                 app.state.services = services
                 app.state.running = running
+                app.state.mcp = mcp = McpEndpoint(services, running.here, tasks)
                 yield
+                mcp.close()
                 await running.close()
 
     app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
@@ -53,7 +58,8 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    for module in (chat, knowledge, jobs, artifacts, keys, operations, pages):
+    for module in (chat, openai, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
+    app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)
     return app

@@ -91,6 +91,7 @@ class Services:
     calls: Calls
     model_calls: ModelCalls
     channel_processes: ChannelProcesses
+    tools: Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +332,7 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         files=made.files,
         jobs=made.jobs,
     )
+    worker = _worker(made.jobs, has_model=isinstance(made.answerer, ModelAnswerer))
     chat = ChatService(
         catalog=parts.catalog,
         retriever=parts.retriever,
@@ -338,8 +340,9 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         cache=made.cache,
         answerer=made.answerer,
         condense_template=prompts.load("condense"),
+        assist_template=prompts.load("assist"),
         assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
-        worker=_worker(made.jobs, has_model=isinstance(made.answerer, ModelAnswerer)),
+        worker=worker,
         jobs=made.jobs,
         calls=made.calls,
         passages=settings.passages,
@@ -363,4 +366,5 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         calls=Calls(parts.database),
         model_calls=made.model_calls,
         channel_processes=ChannelProcesses(parts.database),
+        tools=worker.registry,
     )

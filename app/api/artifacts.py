@@ -12,6 +12,7 @@ from fastapi.concurrency import iterate_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from app.api.dependencies import Allowed, TheServices, Writer
+from app.api.problems import problems
 from app.api.render import artifact_json
 from app.identity.keys import Scope
 from app.jobs.models import Artifact
@@ -21,10 +22,16 @@ from app.jobs.signing import moment_of
 from ingest.sniff import sniff
 from knowledge.errors import InvalidInput
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=problems(400, 404, 413, 415, 422, 503))
 
 # Files are shown, not run: whatever somebody uploads must not act as a page of this service.
 _HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"*/*": {}}},
+    206: {"description": "A range of it.", "content": {"*/*": {}}},
+    304: {"description": "The client has it."},
+    416: {"description": "It has nothing of this range."},
+}
 _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
 
 
@@ -40,7 +47,7 @@ async def upload_artifact(
     return artifact_json(services.jobs, await services.jobs.artifacts.upload(who.tenant, new))
 
 
-@router.get("/artifacts/{artifact_id}")
+@router.get("/artifacts/{artifact_id}", response_class=StreamingResponse, responses=_ANSWERS)
 async def get_artifact(artifact_id: str, request: Request, services: TheServices, download: bool = False) -> Response:
     """The bytes. Without a key, ``expires`` and ``signature`` of a signed link are needed."""
     given = request.query_params

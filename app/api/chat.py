@@ -8,10 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sse_starlette import EventSourceResponse
 
+from app.api.bodies import Body
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
+from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Failed, Sources, payload_of
 from app.chat.shared_turns import SharedTurns
 from app.chat.turns import Ask
@@ -19,13 +21,13 @@ from app.errors import problem
 from app.identity.keys import Scope
 from knowledge.errors import InvalidInput
 
-router = APIRouter(prefix="/v1", tags=["chat"])
+router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
 PING_SECONDS = 15
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Body):
     """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON.
 
     ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``).
@@ -35,10 +37,10 @@ class ChatRequest(BaseModel):
     conversation_id: str | None = None
     kb: list[str] | None = Field(default=None, min_length=1)
     stream: bool = True
-    attachments: list[str] = []
+    attachments: list[str] = Field(default_factory=list)
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(Body):
     """``rating`` is up or down; ``reason`` one of wrong, outdated, incomplete, irrelevant, other."""
 
     rating: str
@@ -46,7 +48,7 @@ class FeedbackRequest(BaseModel):
     comment: str | None = Field(default=None, max_length=2000)
 
 
-@router.post("/chat")
+@router.post("/chat", responses=EVENT_STREAM)
 async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: TheRunning) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
     ask = Ask(
@@ -63,7 +65,7 @@ async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: 
     return _stream(running, who.tenant, turn.id) if body.stream else await _whole(running, who.tenant, turn.id)
 
 
-@router.get("/turns/{turn_id}/events")
+@router.get("/turns/{turn_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def events(
     turn_id: str, who: Chatter, running: TheRunning, last_event_id: str | None = Header(default=None)
 ) -> Response:
@@ -79,7 +81,7 @@ async def stop(turn_id: str, who: Chatter, running: TheRunning) -> dict[str, str
     return {"id": turn_id, "state": "stopping"}
 
 
-@router.post("/turns/{turn_id}/regenerate")
+@router.post("/turns/{turn_id}/regenerate", responses=EVENT_STREAM)
 async def regenerate(
     turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
 ) -> Response:

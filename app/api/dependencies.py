@@ -1,9 +1,11 @@
 """What routes are given: the services of this process and who is calling."""
 
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Depends, Request
 
+from app.api.bodies import check_text
 from app.chat.shared_turns import SharedTurns
 from app.identity.access import identify
 from app.identity.keys import Principal, Scope
@@ -25,12 +27,13 @@ TheRunning = Annotated[SharedTurns, Depends(running_of)]
 
 
 class Allowed:
-    """A dependency: the caller, who must have a scope."""
+    """A dependency: the caller, who must have a scope. Raises InvalidInput for an address that is no text."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
     async def __call__(self, request: Request, services: TheServices) -> Principal:
+        check_text(unquote(f"{request.url.path}?{request.url.query}"))
         principal = await identify(request, services.keys, keys_required=services.settings.keys_required)
         principal.require(self._scope)
         return principal

@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
+from app.api.bodies import MOST, Body
 from app.api.dependencies import Admin, Chatter, Reader, TheServices, Writer
+from app.api.problems import EVENT_STREAM, problems
 from app.api.render import job_json, jobs_json
 from app.channels.destinations import to_group, to_robot
 from app.identity.keys import Principal
@@ -18,53 +20,53 @@ from app.jobs.service import PRIORITIES, Wanted
 from app.wiring import Services
 from knowledge.errors import InvalidInput
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=problems(400, 404, 409, 413, 422, 503))
 
 PING_SECONDS = 15
 MAX_ESTIMATES = 1000
 
 
-class Body(BaseModel):
+class StrictBody(Body):
     model_config = ConfigDict(extra="forbid")
 
 
-class Robot(Body):
+class Robot(StrictBody):
     """By its name in the settings."""
 
     robot: str = Field(max_length=64)
 
 
-class Group(Body):
+class Group(StrictBody):
     """By the id of its conversation."""
 
     conversation: str = Field(max_length=128)
 
 
-class ToRobot(Body):
+class ToRobot(StrictBody):
     name: Literal["dingtalk-robot"]
     target: Robot
 
 
-class ToGroup(Body):
+class ToGroup(StrictBody):
     name: Literal["dingtalk"]
     target: Group
 
 
-class JobBody(Body):
+class JobBody(StrictBody):
     """``kind`` names what to do, ``request`` has its fields. The same ``idempotency_key`` is the same job.
 
     ``channel`` is where the result is brought; without one it is fetched here.
     """
 
     kind: str
-    request: dict[str, Any] = {}
+    request: dict[str, Any] = Field(default_factory=dict)
     priority: Literal["high", "normal", "low"] = "normal"
     idempotency_key: str | None = Field(default=None, max_length=200)
     conversation_id: str | None = Field(default=None, max_length=32)
     channel: Annotated[ToRobot | ToGroup, Field(discriminator="name")] | None = None
 
 
-class EstimateBody(Body):
+class EstimateBody(StrictBody):
     """One job, or many as ``requests`` of the same kind."""
 
     kind: str
@@ -72,24 +74,24 @@ class EstimateBody(Body):
     requests: list[dict[str, Any]] | None = Field(default=None, max_length=MAX_ESTIMATES)
 
 
-class RetryBody(Body):
+class RetryBody(StrictBody):
     """``changes`` are fields of the request to set anew."""
 
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
 
 
-class ReviewBody(Body):
+class ReviewBody(StrictBody):
     verdict: Literal["approved", "rejected"]
     reason: str | None = Field(default=None, max_length=2000)
 
 
-class LimitsBody(Body):
+class LimitsBody(StrictBody):
     """None is what the settings say."""
 
-    concurrency: int | None = Field(default=None, ge=1)
-    daily_jobs: int | None = Field(default=None, ge=0)
-    daily_amount: float | None = Field(default=None, ge=0)
-    approval_over: float | None = Field(default=None, ge=0)
+    concurrency: int | None = Field(default=None, ge=1, le=MOST)
+    daily_jobs: int | None = Field(default=None, ge=0, le=MOST)
+    daily_amount: float | None = Field(default=None, ge=0, le=MOST)
+    approval_over: float | None = Field(default=None, ge=0, le=MOST)
 
 
 @router.post("/estimates")
@@ -145,7 +147,7 @@ async def list_jobs(
     state: Annotated[list[JobState] | None, Query()] = None,
     conversation_id: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MOST)] = 0,
 ) -> dict[str, Any]:
     """A page of jobs, newest first."""
     page, count = await services.jobs.ledger.page(
@@ -165,7 +167,7 @@ async def get_job(job_id: str, who: Chatter, services: TheServices) -> dict[str,
     return await job_json(services.jobs, await services.jobs.ledger.get(who.tenant, job_id))
 
 
-@router.get("/jobs/{job_id}/events")
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse, responses=EVENT_STREAM)
 async def job_events(
     job_id: str,
     who: Chatter,

@@ -3,16 +3,18 @@
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from app.api.bodies import Body
 from app.api.dependencies import Admin, TheServices
+from app.api.problems import problems
 from app.api.render import key_json
 from app.identity.keys import Scope
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"])
+router = APIRouter(prefix="/v1/keys", tags=["keys"], responses=problems(400, 404, 413, 422))
 
 
-class NewKey(BaseModel):
+class NewKey(Body):
     """With ``origins`` a publishable key for the widget, else a secret key with ``scope``."""
 
     name: str

@@ -4,22 +4,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from app.api.bodies import MOST, Body
 from app.api.dependencies import Reader, TheServices, Writer
+from app.api.problems import problems
 from app.api.render import chunk_json, document_json, kb_json, search_json
 from knowledge.models import DocumentStatus
 
-router = APIRouter(prefix="/v1", tags=["knowledge"])
+router = APIRouter(prefix="/v1", tags=["knowledge"], responses=problems(400, 404, 409, 413, 415, 422, 503))
 
 PIECE = 1 << 18
 
 
-class NewKnowledgeBase(BaseModel):
+class NewKnowledgeBase(Body):
     name: str
 
 
-class SearchRequest(BaseModel):
+class SearchRequest(Body):
     query: str
     limit: int = Field(default=10, ge=1, le=100)
 
@@ -51,7 +53,7 @@ async def list_documents(
     status: list[DocumentStatus] = Query(default=[]),  # noqa: B008 (FastAPI's way)
     q: str = "",
     limit: int = Query(default=100, ge=1, le=500),
-    offset: int = Query(default=0, ge=0),
+    offset: int = Query(default=0, ge=0, le=MOST),
 ) -> dict[str, Any]:
     """A page of documents, newest change first."""
     base = await services.knowledge.catalog.knowledge_base(who.tenant, kb)
@@ -98,7 +100,7 @@ async def list_chunks(
     who: Reader,
     services: TheServices,
     limit: int = Query(default=100, ge=1, le=500),
-    offset: int = Query(default=0, ge=0),
+    offset: int = Query(default=0, ge=0, le=MOST),
 ) -> dict[str, Any]:
     """The chunks of the live version, in reading order."""
     document, chunks = await services.knowledge.chunks(who.tenant, document_id, limit=limit, offset=offset)

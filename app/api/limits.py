@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import problem, status_of
+from app.errors import refusal, status_of
 from knowledge.errors import DocumentRefused
 
 FORM_BYTES = 1 << 20  # what a multipart form may have around its file
@@ -47,4 +47,4 @@ class BodyLimit:
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         megabytes = self._max_bytes >> 20
         error = DocumentRefused("too_large", f"The file is larger than {megabytes} MB. Split it, or raise the limit.")
-        await problem(status_of(error), error.error_code, error.message)(scope, receive, send)
+        await refusal(scope["path"], status_of(error), error.error_code, error.message)(scope, receive, send)

@@ -21,7 +21,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Some part does not answer."}})
 async def readyz(services: TheServices, response: Response) -> dict[str, Any]:
     """The parts it needs answer; 503 names those that don't."""
     checks = {"database": "ok", "vectors": "ok"}

@@ -9,6 +9,7 @@ from typing import Literal, Protocol, Self
 
 from app.chat.history import PastTurn
 from app.chat.language import say
+from app.chat.turns import Brought
 from app.chat.working import Effort, Worker, work
 from app.jobs.models import Job
 from app.llm import extractive
@@ -41,7 +42,10 @@ class Answerer(Protocol):
     async def fit(self, question: str, found: Retrieval, past: list[PastTurn]) -> tuple[Retrieval, list[PastTurn]]:
         """As many passages, from the best, and earlier turns, from the newest, as there is room for."""
 
-    def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]: ...
+    def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        """``instructions`` are further ones, from a client that may give them."""
 
     async def close(self) -> None: ...
 
@@ -111,12 +115,28 @@ class ModelAnswerer:
         )
         return replace(found, passages=found.passages[: room.passages]), past[len(past) - room.turns :]
 
-    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
-        messages = self._template.render(
-            _messages(past), question=question, evidence=numbered(found.passages), today=_today()
+    async def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        messages = _rendered(self._template, question, found.passages, past)
+        stream = self.model_for(self._template).stream(
+            instructed(messages, instructions), temperature=self._temperature, max_tokens=self._max_tokens
         )
-        model = self.model_for(self._template)
-        stream = model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens)
+        async with aclosing(stream) as deltas:
+            async for delta in deltas:
+                yield delta
+
+    async def assist(
+        self, template: PromptTemplate, question: str, evidence: Sequence[Passage], brought: Brought
+    ) -> AsyncGenerator[Delta, None]:
+        """With the client's tools in reach: text, or calls that the client is to make."""
+        messages = instructed(_rendered(template, question, evidence, brought.past), brought.instructions)
+        stream = self.model_for(template).stream(
+            [*messages, *brought.since],
+            temperature=self._temperature,
+            max_tokens=self._max_tokens,
+            tools=brought.tools,
+        )
         async with aclosing(stream) as deltas:
             async for delta in deltas:
                 yield delta
@@ -157,6 +177,8 @@ class ExtractiveAnswerer:
         question: str,
         found: Retrieval,
         past: Sequence[PastTurn],  # noqa: ARG002 (the port's)
+        *,
+        instructions: str = "",  # noqa: ARG002 (as above)
     ) -> AsyncGenerator[Delta, None]:
         quotes = await asyncio.to_thread(
             extractive.select, question, found.passages, idf=found.rarity, embedder=self._embedder
@@ -167,6 +189,24 @@ class ExtractiveAnswerer:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _rendered(
+    template: PromptTemplate, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
+) -> list[Message]:
+    turns = [
+        message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
+    ]
+    today = now().astimezone().date().isoformat()
+    return template.render(turns, question=question, evidence=numbered(evidence), today=today)
+
+
+def instructed(messages: Sequence[Message], instructions: str) -> list[Message]:
+    """Further instructions under ours, in the one system message: some endpoints take no second one."""
+    system, *rest = messages
+    if not instructions:
+        return [system, *rest]
+    return [replace(system, content=f"{system.content}\n\n{instructions}"), *rest]
 
 
 def numbered(evidence: Sequence[Passage]) -> str:

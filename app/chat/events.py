@@ -40,6 +40,15 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """The model calls a tool that the client brought, and the client runs; ``arguments`` is JSON as it wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job that this turn started; follow it at ``/v1/jobs/{id}/events``, also after the turn has ended."""
 
@@ -52,8 +61,8 @@ class Job:
 class Done:
     """The end of an answer.
 
-    ``finish`` is stop, length (the model ran out of tokens), content_filter (the endpoint withheld it or its rest) or
-    stopped (by the user). ``model`` is the one that answered.
+    ``finish`` is stop, length (the model ran out of tokens), content_filter (the endpoint withheld it or its rest),
+    stopped (by the user) or tool_calls (it goes on when the client has run them). ``model`` is the one that answered.
     """
 
     turn_id: str
@@ -80,7 +89,7 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Job | Done | Failed
+Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Tool | Job | Done | Failed
 
 
 def name_of(event: Event) -> str:

@@ -16,15 +16,15 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, numbered, refusal
 from app.chat.cache import AnswerCache, CachedAnswer, exact_key
 from app.chat.condense import condense
-from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token
+from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token, Tool
 from app.chat.history import Conversations, PastTurn
-from app.chat.turns import Ask, Turn
+from app.chat.turns import Ask, Brought, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
 from app.jobs.service import JobService
 from app.llm import refusals
 from app.llm.logged import CallBook
-from app.llm.ports import Answering, Delta, Finished, ReasoningDelta, TextDelta, Usage
+from app.llm.ports import Answering, Delta, Finished, ReasoningDelta, TextDelta, ToolCall, Usage
 from app.llm.prompts import PromptTemplate
 from app.tools import wording as tool_texts
 from app.tools.commands import HELP, Command
@@ -64,6 +64,7 @@ class ChatService:
         conversations: Conversations,
         answerer: Answerer,
         condense_template: PromptTemplate,
+        assist_template: PromptTemplate,
         assess: Assess,
         cache: AnswerCache,
         worker: Worker,
@@ -76,6 +77,7 @@ class ChatService:
         self._conversations = conversations
         self.answerer = answerer
         self._condense_template = condense_template
+        self._assist_template = assist_template
         self._assess = assess
         self._cache = cache
         self._worker = worker
@@ -183,13 +185,14 @@ class ChatService:
     async def _events(self, turn: Turn) -> AsyncGenerator[Event, None]:
         yield Stage("retrieving")
         ask = turn.ask
-        past = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
+        past = await self._past(turn)
         if working := self._work_of(turn, past):
             async with aclosing(working) as events:
                 async for event in events:
                     yield event
             return
-        turn.cacheable = not past
+        instructions = ask.brought.instructions if ask.brought else ""
+        turn.cacheable = not (past or instructions)
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
         if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
             turn.evidence, turn.cached = kept.evidence, "exact"
@@ -215,19 +218,22 @@ class ChatService:
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
             yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
-        async with aclosing(answerer.stream(question, found, past)) as deltas:
+        async with aclosing(answerer.stream(question, found, past, instructions=instructions)) as deltas:
             async for delta in deltas:
                 if (said := self._event_of(turn, delta)) is not None:
                     yield said
 
     def _work_of(self, turn: Turn, past: list[PastTurn]) -> AsyncGenerator[Event, None] | None:
-        """The events of a command or of a piece of work; None for a question."""
+        """The events of a command, of a piece of work, or with a client's tools; None for a question."""
         ask = turn.ask
+        answerer = self._answerer_of(turn)
+        if isinstance(answerer, ModelAnswerer) and ask.brought and ask.brought.tools:
+            return self._assisted(turn, answerer, ask.brought)
         command = self._worker.commands.parse(ask.question)
         if command is not None:
             return self._commanded(turn, command)
         pictures = len(ask.attachments)
-        if isinstance(answerer := self._answerer_of(turn), ModelAnswerer):
+        if isinstance(answerer, ModelAnswerer):
             wanted = ask.may_work and self._worker.looks_like_work(ask.question, pictures=pictures)
             return self._worked(turn, answerer, past) if wanted else None
         return self._commanded(turn, self._worker.commands.wished(ask.question) or HELP) if pictures else None
@@ -244,22 +250,49 @@ class ChatService:
 
     async def _worked(self, turn: Turn, model: ModelAnswerer, past: list[PastTurn]) -> AsyncGenerator[Event, None]:
         ask = turn.ask
-        found = await self._retriever.search(ask.tenant, ask.question, kbs=ask.kbs, limit=self._passages)
-        turn.lap("retrieved")
-        if (await self.judge(ask.question, found)).score <= LENIENT:
-            found = replace(found, passages=())
-        found, past = await model.fit(ask.question.strip(), found, past, worker=self._worker)
+        question = ask.question.strip()
+        found, past = await model.fit(question, await self._near(turn, question), past, worker=self._worker)
+        turn.evidence = found.passages
         if found.passages:
-            turn.evidence = found.passages
             yield Sources(found.passages)
         yield Stage("reading")
-        effort = Effort(ask.question.strip(), await self._caller(turn), past, numbered(turn.evidence))
+        effort = Effort(question, await self._caller(turn), past, numbered(turn.evidence))
         async with aclosing(model.work(self._worker, effort)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, jobs.Job):
                     yield Job(delta.id, delta.kind, delta.state.value)
                 elif (said := self._event_of(turn, delta)) is not None:
                     yield said
+
+    async def _assisted(self, turn: Turn, model: ModelAnswerer, brought: Brought) -> AsyncGenerator[Event, None]:
+        """The model decides whether to answer or to call a tool of the client's, so it is asked in any case."""
+        question = turn.ask.question.strip()
+        asked = model.model_for(self._condense_template)
+        turn.condensed = await condense(question, brought.past, model=asked, template=self._condense_template)
+        found, past = await model.fit(question, await self._near(turn, turn.condensed), list(brought.past))
+        turn.evidence = found.passages
+        if found.passages:
+            yield Sources(found.passages)
+        yield Stage("reading")
+        brought = replace(brought, past=tuple(past))
+        async with aclosing(model.assist(self._assist_template, question, turn.evidence, brought)) as deltas:
+            async for delta in deltas:
+                if (said := self._event_of(turn, delta)) is not None:
+                    yield said
+
+    async def _near(self, turn: Turn, question: str) -> Retrieval:
+        """Evidence, if there is any near, for a model that may do without."""
+        ask = turn.ask
+        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages)
+        turn.lap("retrieved")
+        near = (await self.judge(question, found)).score > LENIENT
+        return found if near else replace(found, passages=())
+
+    async def _past(self, turn: Turn) -> list[PastTurn]:
+        ask = turn.ask
+        if ask.brought is not None:
+            return list(ask.brought.past)
+        return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
     async def _caller(self, turn: Turn) -> Caller:
         ask, conversation = turn.ask, turn.conversation_id
@@ -294,11 +327,14 @@ class ChatService:
             case ReasoningDelta(text):
                 turn.lap("first_reasoning")
                 return Reasoning(text)
+            case ToolCall(call_id, name, arguments):
+                turn.finish = "tool_calls"
+                return Tool(call_id, name, arguments)
             case Usage(prompt_tokens, completion_tokens):
                 turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
             case Finished("content_filter") if not turn.text:
                 raise refusals.withheld()
-            case Finished(reason):
+            case Finished(reason) if turn.finish != "tool_calls":
                 turn.finish = reason
             case Answering(endpoint):
                 turn.model = endpoint.model

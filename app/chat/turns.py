@@ -5,7 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from app.chat.history import PastTurn
+from app.llm.ports import Message, ToolSpec
 from knowledge.models import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a client that keeps the conversation itself sends along with a question.
+
+    ``tools`` are the client's: the model's calls of them are its answer. ``since`` are such calls, and what came of
+    them, since the question.
+    """
+
+    past: tuple[PastTurn, ...] = ()
+    instructions: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    since: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +29,8 @@ class Ask:
     """A question of a tenant's user. ``kbs`` None means all of the tenant's knowledge bases.
 
     ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs, whose results the
-    channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time.
+    channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time. With
+    ``brought`` the turns before it are those that the client says.
     """
 
     tenant: str
@@ -27,6 +44,7 @@ class Ask:
     may_work: bool = False
     reply_to: Mapping[str, Any] = field(default_factory=dict)
     once: str | None = None
+    brought: Brought | None = None
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ class Caller:
 
     tenant: str
     requester: str | None
-    conversation_id: str
+    conversation_id: str | None
     channel: str
     language: Language
     pictures: Sequence[str] = ()

@@ -130,6 +130,33 @@ async def test_errors_are_problems_with_a_code(
         assert answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/chat", r'{"question": "\ud800"}'),
+        ("POST", "/v1/chat", r'{"question": "a\u0000b"}'),
+        ("POST", "/v1/chat", r'{"question": "?", "conversation_id": "\ud800"}'),
+        ("POST", "/v1/jobs", r'{"kind": "\ud800"}'),
+        ("POST", "/v1/estimates", r'{"kind": "titles", "request": {"\ud800": [NaN]}}'),
+        ("POST", "/v1/knowledge-bases", r'{"name": "\udfff"}'),
+        ("POST", "/v1/keys", r'{"name": "a\u0000"}'),
+        ("GET", "/v1/jobs/%00", None),
+        ("GET", "/v1/jobs?conversation_id=%00", None),
+        ("GET", "/v1/jobs?offset=99999999999999999999", None),
+        ("GET", "/v1/knowledge-bases/shop/documents?offset=99999999999999999999", None),
+        ("PUT", "/v1/limits", '{"concurrency": 99999999999999999999}'),
+        ("PUT", "/v1/limits", '{"daily_amount": 1e999}'),
+    ],
+)
+async def test_what_no_database_could_keep_is_refused_and_not_a_mistake_of_ours(
+    tmp_path: Path, method: str, path: str, body: str | None
+) -> None:
+    async with served(tmp_path) as (http, _):
+        headers = {"Content-Type": "application/json"}
+        answer = await http.request(method, path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
 async def test_too_large_an_upload_leaves_nothing(tmp_path: Path) -> None:
     async with served(tmp_path, max_upload_mb=1) as (http, services):
         await services.knowledge.create(DEFAULT_TENANT, "shop")

@@ -198,7 +198,7 @@ async def test_a_reader_can_come_back_after_an_event_number(tmp_path: Path) -> N
 class BrokenAnswerer(ModelAnswerer):
     """Has a bug."""
 
-    def stream(self, question, found, past):  # type: ignore[no-untyped-def]
+    def stream(self, question, found, past, *, instructions=""):  # type: ignore[no-untyped-def]
         raise ZeroDivisionError("a bug")
 
 
