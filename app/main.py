@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from app import errors
-from app.api import artifacts, chat, jobs, keys, knowledge, operations, pages
+from app.api import answer_cache, artifacts, chat, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
 from app.chat.running import RunningTurns
 from app.console.router import router as console
@@ -52,7 +52,7 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    for module in (chat, knowledge, jobs, artifacts, keys, operations, pages):
+    for module in (chat, answer_cache, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.include_router(console)
     return app

@@ -58,6 +58,9 @@ class Settings(ChannelSettings):
     model_between_tokens_timeout: float = Field(30.0, gt=0, description="Seconds it may pause.")
     model_retries: int = Field(2, ge=0, le=10, description="Tries again before the first token.")
     passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
+    answer_cache: bool = Field(
+        True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from app.channels.calls import Calls
@@ -15,8 +16,12 @@ from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
-from app.chat.cache import AnswerCache, MemoryCache, RedisCache
+from app.chat.cache import AnswerCache, MemoryCache
+from app.chat.cache_use import AnswerCacheUse
+from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
+from app.chat.kept import KeptAnswers
+from app.chat.redis_cache import RedisCache
 from app.chat.service import ChatService
 from app.chat.working import Worker
 from app.copywriting.handlers import WriterSettings, copy_handlers
@@ -84,6 +89,8 @@ class Services:
     curated: CuratedAnswers
     calls: Calls
     channel_processes: ChannelProcesses
+    kept: KeptAnswers
+    cache_use: AnswerCacheUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +128,12 @@ async def running_services(
         model = answerer.model if isinstance(answerer, ModelAnswerer) else None
         kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
         kinds = [*studio_handlers(settings, model, GpuService(device=settings.image_device)), *kinds]
-        async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
-            yield _services(settings, parts, files=files, pipeline=pipeline, jobs=jobs, cache=cache, answerer=answerer)
+        async with (
+            _running_jobs(settings, parts.database, redis, kinds, twins) as jobs,
+            flights() as shared,
+        ):
+            behind = _Behind(parts, files, pipeline, jobs, cache, answerer, shared)
+            yield _services(settings, behind)
         await answerer.close()
     finally:
         await cache.close()
@@ -267,16 +278,25 @@ def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
     )
 
 
-def _services(
-    settings: Settings,
-    parts: Knowledge,
-    *,
-    files: FileStore,
-    pipeline: Pipeline,
-    jobs: JobService,
-    cache: AnswerCache,
-    answerer: Answerer,
-) -> Services:
+@dataclass(frozen=True, slots=True)
+class _Behind:
+    """What the services are made from."""
+
+    parts: Knowledge
+    files: FileStore
+    pipeline: Pipeline
+    jobs: JobService
+    cache: AnswerCache
+    answerer: Answerer
+    flights: Flights
+
+
+def _services(settings: Settings, behind: _Behind) -> Services:
+    parts, files, jobs, answerer = behind.parts, behind.files, behind.jobs, behind.answerer
+    calibrated = parts.embedder.model_id.startswith(CALIBRATED_MODEL)
+    cache_use = AnswerCacheUse(parts.database, default=settings.answer_cache)
+    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}"
+    kept = KeptAnswers(behind.cache, behind.flights, cache_use, recipe=recipe, known_scale=calibrated)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
         catalog=parts.catalog,
@@ -293,10 +313,10 @@ def _services(
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
-        cache=cache,
+        kept=kept,
         answerer=answerer,
         condense_template=prompts.load("condense"),
-        assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
+        assess=partial(assess, known_scale=calibrated),
         worker=_worker(jobs, has_model=isinstance(answerer, ModelAnswerer)),
         jobs=jobs,
         passages=settings.passages,
@@ -308,7 +328,7 @@ def _services(
         chat=chat,
         conversations=conversations,
         keys=Keys(parts.database),
-        pipeline=pipeline,
+        pipeline=behind.pipeline,
         files=files,
         jobs=jobs,
         users=Users(parts.database),
@@ -318,4 +338,6 @@ def _services(
         curated=CuratedAnswers(parts.database),
         calls=Calls(parts.database),
         channel_processes=ChannelProcesses(parts.database),
+        kept=kept,
+        cache_use=cache_use,
     )

@@ -1,10 +1,10 @@
 """Whether two questions ask the same, so surely that the answer to one may be served for the other.
 
 A question is read as a sequence of words: numbers and dates by their value (5 万 is 50000, 百分之五 is 5%), codes
-without separators, question words and common verbs in one spelling (如何 is 怎么), particles left out. What remains must
-be the same on both sides, in the same order: so a number, a code, a negation, a name, a direction or a kind of question
-that differs is a word that differs. Two neighbouring parts may change places where one is led by a question word and
-the cosine is high: 怎么注册账号, 账号怎么注册.
+without separators, question words and common verbs in one spelling (如何 is 怎么), particles left out. What remains
+must be the same on both sides, in the same order: so a number, a code, a negation, a name, a direction or a kind of
+question that differs is a word that differs. Two neighbouring parts may change places where one is led by a question
+word and the cosine is high: 怎么注册账号, 账号怎么注册.
 
 A cosine alone tells none of these apart: on 132 LCQMC pairs that ask different things its median is .95. The rules and
 :data:`SIMILAR` were made on ``evals/datasets/cache_dev.jsonl`` and LCQMC's first 250 pairs; ``copilot eval cache``

@@ -9,15 +9,17 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
 from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, numbered, refusal
-from app.chat.cache import AnswerCache, CachedAnswer, exact_key
+from app.chat.cache import MadeBy
 from app.chat.condense import condense
 from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token
 from app.chat.history import Conversations, PastTurn
+from app.chat.kept import KeptAnswers
 from app.chat.turns import Ask, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
@@ -58,7 +60,7 @@ class ChatService:
         answerer: Answerer,
         condense_template: PromptTemplate,
         assess: Assess,
-        cache: AnswerCache,
+        kept: KeptAnswers,
         worker: Worker,
         jobs: JobService,
         passages: int = 6,
@@ -69,7 +71,7 @@ class ChatService:
         self.answerer = answerer
         self._condense_template = condense_template
         self._assess = assess
-        self._cache = cache
+        self._kept = kept
         self._worker = worker
         self._jobs = jobs
         self._passages = passages
@@ -90,9 +92,8 @@ class ChatService:
                 code="question_too_long",
             )
         if len(ask.attachments) > MAX_ATTACHMENTS:
-            raise InvalidInput(
-                f"A message has at most {MAX_ATTACHMENTS} pictures.", code="too_many_attachments", limit=MAX_ATTACHMENTS
-            )
+            most = f"A message has at most {MAX_ATTACHMENTS} pictures."
+            raise InvalidInput(most, code="too_many_attachments", limit=MAX_ATTACHMENTS)
         for picture in ask.attachments:
             await self._jobs.artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
@@ -158,10 +159,13 @@ class ChatService:
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
-        if turn.cacheable and done.finish == "stop" and not (done.refused or done.cached):
-            await self._cache.put(turn.ask.tenant, self._key(turn), CachedAnswer(text, turn.evidence))
+        await self._kept.keep(turn, self._made_by, done)
         await self._conversations.finish(
-            done, condensed=turn.condensed, evidence=turn.evidence, prompt_version=self.answerer.prompt_version
+            done,
+            condensed=turn.condensed,
+            evidence=turn.evidence,
+            prompt_version=self.answerer.prompt_version,
+            saved_tokens=turn.saved,
         )
         return done
 
@@ -174,17 +178,16 @@ class ChatService:
                 async for event in events:
                     yield event
             return
-        turn.cacheable = not past
-        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
-        if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
-            turn.evidence, turn.cached = kept.evidence, "exact"
-            yield Sources(turn.evidence)
-            yield self._say(turn, kept.answer)
-            return
         model = self.answerer.model if isinstance(self.answerer, ModelAnswerer) else None
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
+        await self._kept.admit(turn, past)
+        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
+        if kept := await self._kept.exact(turn, self._made_by):
+            yield Sources(turn.evidence)
+            yield self._say(turn, kept)
+            return
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
-        turn.epochs = found.epochs
+        turn.epochs, turn.vector = found.epochs, found.vector
         turn.lap("retrieved")
         verdict = await self.judge(turn.condensed, found)
         near = verdict.score > LENIENT
@@ -194,11 +197,15 @@ class ChatService:
             return
         turn.evidence = found.passages
         yield Sources(turn.evidence)
+        if not turn.refused and (kept := await self._kept.proven(turn, self._made_by)):
+            yield self._say(turn, kept)
+            return
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
             yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
         question = turn.condensed if model is None else ask.question.strip()
-        async with aclosing(self.answerer.stream(question, found, past)) as deltas:
+        write = partial(self.answerer.stream, question, found, past)
+        async with aclosing(self._kept.written(turn, self._made_by, write)) as deltas:
             async for delta in deltas:
                 if (said := self._event_of(turn, delta)) is not None:
                     yield said
@@ -258,15 +265,9 @@ class ChatService:
             once=ask.once,
         )
 
-    def _key(self, turn: Turn) -> str:
-        answerer = self.answerer
-        return exact_key(
-            turn.ask.tenant,
-            turn.epochs,
-            prompt=answerer.prompt_version,
-            model=answerer.name,
-            question=turn.ask.question,
-        )
+    @property
+    def _made_by(self) -> MadeBy:
+        return self._kept.made_by(prompt=self.answerer.prompt_version, model=self.answerer.name)
 
     def _event_of(self, turn: Turn, delta: Delta) -> Event | None:
         match delta:
@@ -276,7 +277,7 @@ class ChatService:
                 turn.lap("first_reasoning")
                 return Reasoning(text)
             case Usage(prompt_tokens, completion_tokens):
-                turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+                turn.spend({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens})
             case Finished(reason):
                 turn.finish = reason
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from knowledge.models import Passage
+from knowledge.ports import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class Ask:
 
     ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs, whose results the
     channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time.
+    ``no_cache``: no kept answer will do; the one that is made may be kept.
     """
 
     tenant: str
@@ -25,6 +27,7 @@ class Ask:
     attachments: tuple[str, ...] = ()
     requester: str | None = None
     may_work: bool = False
+    no_cache: bool = False
     reply_to: Mapping[str, Any] = field(default_factory=dict)
     once: str | None = None
 
@@ -42,8 +45,13 @@ class Turn:
     usage: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"
     refused: bool = False
-    cached: Literal["exact"] | None = None
-    cacheable: bool = False
+    cached: Literal["exact", "evidence"] | None = None
+    takes: bool = False  # may be answered from the cache
+    keeps: bool = False  # its answer may be kept
+    vector: Vector | None = None
+    shares: bool = False  # a generation that somebody else began
+    made_with: dict[str, int] = field(default_factory=dict)  # usage of the generation, whoever began it
+    saved: int | None = None
     epochs: dict[str, int] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -51,3 +59,11 @@ class Turn:
     def lap(self, name: str) -> None:
         """Milliseconds since the question, under a name; the first one counts."""
         self.timings_ms.setdefault(name, round((time.perf_counter() - self.started) * 1000, 1))
+
+    def spend(self, usage: dict[str, int]) -> None:
+        """Tokens of the generation: saved, where somebody else had begun it."""
+        self.made_with = usage
+        if self.shares:
+            self.saved = sum(usage.values())
+        else:
+            self.usage = usage
