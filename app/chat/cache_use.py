@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.chat.tables import cache_checks, cache_switches, turns
+from app.chat.tables import cache_switches, turns
 from knowledge.database import Database, now
 
 DAYS = 30
@@ -16,8 +16,7 @@ DAYS = 30
 class CacheUse:
     """Since a moment. ``written`` were made anew; ``shared`` of them were somebody else's, made at the same time.
 
-    ``saved_tokens`` is what the replayed and shared answers had cost. ``checked`` hits by evidence were made anew
-    to see, and ``differed`` of them said other figures or codes, or cited other passages.
+    ``saved_tokens`` is what the replayed and shared answers had cost.
     """
 
     since: datetime
@@ -26,8 +25,6 @@ class CacheUse:
     written: int
     shared: int
     saved_tokens: int
-    checked: int
-    differed: int
 
     @property
     def share(self) -> float:
@@ -73,19 +70,9 @@ class AnswerCacheUse:
             .where(turns.c.tenant == tenant, turns.c.created_at >= moment)
             .where(turns.c.status == "done", turns.c.refused.is_(False))
         )
-        checks = select(func.count(), _count(cache_checks.c.differs)).where(
-            cache_checks.c.tenant == tenant, cache_checks.c.created_at >= moment
-        )
         async with self._database.read() as connection:
             counted = (await connection.execute(by_kind)).one()
-            checked = (await connection.execute(checks)).one()
-        return CacheUse(moment, *map(int, counted), *map(int, checked))
-
-    async def checked(self, tenant: str, turn_id: str, *, differs: bool) -> None:
-        """Write down what making a replayed answer anew has shown."""
-        row = {"turn_id": turn_id, "tenant": tenant, "differs": differs, "created_at": now()}
-        async with self._database.write() as connection:
-            await connection.execute(insert(cache_checks).values(**row))
+        return CacheUse(moment, *map(int, counted))
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

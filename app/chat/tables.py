@@ -73,14 +73,3 @@ cache_switches = Table(
     Column("changed_by", String(120)),
     Column("changed_at", Moment, nullable=False),
 )
-
-# Answers given by evidence that were made anew to see whether they say the same.
-cache_checks = Table(
-    "cache_checks",
-    metadata,
-    Column("turn_id", ForeignKey("turns.id"), primary_key=True),
-    Column("tenant", ForeignKey("tenants.id"), nullable=False),
-    Column("differs", Boolean, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Index(None, "tenant", "created_at"),
-)

@@ -1,4 +1,4 @@
-"""Where an answer came from, the cache's switch, and what checking it has shown."""
+"""Where an answer came from, what that saved, and the cache's switch."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,14 +21,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_cache_switches_tenant")),
         sa.PrimaryKeyConstraint("tenant", name=op.f("pk_cache_switches")),
     )
-    op.create_table(
-        "cache_checks",
-        sa.Column("turn_id", sa.String(length=32), nullable=False),
-        sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("differs", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_cache_checks_tenant")),
-        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_cache_checks_turn_id")),
-        sa.PrimaryKeyConstraint("turn_id", name=op.f("pk_cache_checks")),
-    )
-    op.create_index(op.f("ix_cache_checks_tenant_created_at"), "cache_checks", ["tenant", "created_at"])
