@@ -60,7 +60,8 @@ async def run(per_second: float, seconds: float, first_token_ms: float) -> list[
 async def _kept_questions(copilot: Server) -> tuple[list[str], list[str]]:
     """Questions whose answers are kept now, and others that are answered by their evidence."""
     rows = [orjson.loads(line) for line in QUESTIONS.read_bytes().splitlines() if line.strip()]
-    exact, evidence = [], []
+    exact: list[str] = []
+    evidence: list[str] = []
     async with httpx.AsyncClient(base_url=copilot.url, timeout=LONGEST_STREAM_S, trust_env=False) as http:
         for question in [row["question"] for row in rows if row["answerable"] and not row["question"].isascii()]:
             await _cached(http, question)
