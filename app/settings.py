@@ -100,6 +100,9 @@ class Settings(ChannelSettings):
         (), description="Models that take over, in order, as JSON: see [app/llm/README.md](app/llm/README.md)."
     )
     passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
+    answer_cache: bool = Field(
+        True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from app.channels.calls import Calls
@@ -15,8 +16,12 @@ from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
-from app.chat.cache import AnswerCache, MemoryCache, RedisCache
+from app.chat.cache import AnswerCache, MemoryCache
+from app.chat.cache_use import AnswerCacheUse
+from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
+from app.chat.kept import KeptAnswers
+from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
@@ -92,6 +97,8 @@ class Services:
     model_calls: ModelCalls
     channel_processes: ChannelProcesses
     tools: Registry
+    kept: KeptAnswers
+    cache_use: AnswerCacheUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +142,12 @@ async def running_services(
         kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
         drawer = GpuService(device=settings.image_device)
         kinds = [*studio_handlers(settings, model, drawer, calls), *kinds]
-        async with _running_jobs(settings, parts.database, redis, kinds, twins) as jobs:
-            made = _Made(files, pipeline, jobs, cache, streams, answerer, calls, model_calls)
-            yield _services(settings, parts, made)
+        async with (
+            _running_jobs(settings, parts.database, redis, kinds, twins) as jobs,
+            flights() as shared,
+        ):
+            behind = _Behind(parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls)
+            yield _services(settings, behind)
         await answerer.close()
     finally:
         await cache.close()
@@ -306,20 +316,27 @@ def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """What is closed with the services."""
+class _Behind:
+    """What the services are made from."""
 
+    parts: Knowledge
     files: FileStore
     pipeline: Pipeline
     jobs: JobService
     cache: AnswerCache
     streams: TurnStreams
     answerer: Answerer
+    flights: Flights
     calls: CallBook
     model_calls: ModelCalls
 
 
-def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
+def _services(settings: Settings, behind: _Behind) -> Services:
+    parts, files, jobs, answerer = behind.parts, behind.files, behind.jobs, behind.answerer
+    calibrated = parts.embedder.model_id.startswith(CALIBRATED_MODEL)
+    cache_use = AnswerCacheUse(parts.database, default=settings.answer_cache)
+    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}"
+    kept = KeptAnswers(behind.cache, behind.flights, cache_use, recipe=recipe, known_scale=calibrated)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
         catalog=parts.catalog,
@@ -329,22 +346,22 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         lexical=parts.lexical,
         embedder=parts.embedder,
         retriever=parts.retriever,
-        files=made.files,
-        jobs=made.jobs,
+        files=files,
+        jobs=jobs,
     )
-    worker = _worker(made.jobs, has_model=isinstance(made.answerer, ModelAnswerer))
+    worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     chat = ChatService(
         catalog=parts.catalog,
         retriever=parts.retriever,
         conversations=conversations,
-        cache=made.cache,
-        answerer=made.answerer,
+        kept=kept,
+        answerer=answerer,
         condense_template=prompts.load("condense"),
         assist_template=prompts.load("assist"),
-        assess=partial(assess, known_scale=parts.embedder.model_id.startswith(CALIBRATED_MODEL)),
+        assess=partial(assess, known_scale=calibrated),
         worker=worker,
-        jobs=made.jobs,
-        calls=made.calls,
+        jobs=jobs,
+        calls=behind.calls,
         passages=settings.passages,
     )
     return Services(
@@ -353,18 +370,20 @@ def _services(settings: Settings, parts: Knowledge, made: _Made) -> Services:
         knowledge=knowledge,
         chat=chat,
         conversations=conversations,
-        streams=made.streams,
+        streams=behind.streams,
         keys=Keys(parts.database),
-        pipeline=made.pipeline,
-        files=made.files,
-        jobs=made.jobs,
+        pipeline=behind.pipeline,
+        files=files,
+        jobs=jobs,
         users=Users(parts.database),
         groups=Groups(parts.database, parts.catalog),
         replies=Replies(parts.database),
         handoffs=Handoffs(parts.database),
         curated=CuratedAnswers(parts.database),
         calls=Calls(parts.database),
-        model_calls=made.model_calls,
+        model_calls=behind.model_calls,
         channel_processes=ChannelProcesses(parts.database),
         tools=worker.registry,
+        kept=kept,
+        cache_use=cache_use,
     )

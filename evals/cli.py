@@ -13,10 +13,12 @@ EVAL = {
     "retrieval": "evals.commands:retrieval",
     "answers": "evals.commands:answers",
     "parsing": "evals.commands:parsing",
+    "cache": "evals.commands:cache",
 }
 BENCH = {
     "streaming": "evals.bench.streaming:main",
     "embedding": "evals.bench.embedding:run",
+    "cache": "evals.bench.cache:main",
     "jobs": "evals.bench.jobs:main",
     "diffusion": "evals.bench.diffusion:run",
     "dingtalk": "evals.bench.dingtalk_soak:main",

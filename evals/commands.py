@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,18 @@ import typer
 from rich.console import Console
 
 from app.samples import FOLDER
+from app.settings import Settings
 from evals import corpora
 from evals.corpora import Corpus
+from evals.gptcache_beside import gptcache_hits
 from evals.suites import answers as answers_suite
 from evals.suites import retrieval as retrieval_suite
 from evals.workspace import Workspace, workspace
 from knowledge.errors import InvalidInput
+from knowledge.wiring import make_embedder
 
 QUESTIONS = Path(__file__).parent / "datasets" / "samples_zh.jsonl"
+PAIRS = Path(__file__).parent / "datasets" / "cache_dev.jsonl"
 FOLDERS = {"cmrc": "cmrc2018", "adobe": "merchant_docs_adobe_zh", "rgb": "rgb", "afqmc": "paraphrase_zh"}
 
 DataPath = Annotated[Path | None, typer.Option(help="Folder with the public sets; their questions are asked too.")]
@@ -51,6 +56,29 @@ def parsing(folder: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.
     report = evaluate(folder)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else report.table())
     raise typer.Exit(1 if report.failures else 0)
+
+
+def cache(
+    data_path: DataPath = None,
+    gptcache: Annotated[
+        Path | None, typer.Option(help="Python of an environment with gptcache, faiss-cpu and sqlalchemy.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Are kept answers given to the right questions only? True and false hits on pairs, GPTCache beside."""
+    from evals.suites.cache import evaluate, subsets
+
+    embedder = make_embedder(Settings())
+    beside = None if gptcache is None else partial(gptcache_hits, gptcache)
+    folder = None if data_path is None else data_path / FOLDERS["afqmc"]
+    reports = []
+    for subset in subsets(PAIRS, folder):
+        reports.append(evaluate(subset, embedder, beside))
+        if not as_json:
+            typer.echo("\n".join(reports[-1].lines()))
+    if as_json:
+        typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False))
+    raise typer.Exit(0 if all(report.holds for report in reports) else 1)
 
 
 def _all(data_path: Path | None, public: tuple[str, ...]) -> list[str]:

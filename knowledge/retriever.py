@@ -30,13 +30,14 @@ SAME_DOCUMENT = 0.85  # a chunk's share for each better one of its document: fiv
 class Retrieval:
     """What was found. ``timings_ms`` has embed, dense, lexical and total; ``epochs`` the state searched, by kb id.
 
-    ``rarity`` is the inverse document frequency of a term in the knowledge bases searched.
+    ``rarity`` is the inverse document frequency of a term in the knowledge bases searched; ``vector`` the question's.
     """
 
     passages: tuple[Passage, ...]
     rarity: Callable[[str], float]
     timings_ms: dict[str, float] = field(default_factory=dict)
     epochs: dict[str, int] = field(default_factory=dict)
+    vector: Vector | None = None
 
 
 class Retriever:
@@ -82,7 +83,8 @@ class Retriever:
         fused = _fuse(dense[:depth], lexical[:depth])
         passages = await self._valid(bases, fused, limit)
         clock.total()
-        return Retrieval(tuple(passages), self._lexical.rarity(bases), clock.laps, {kb.id: kb.epoch for kb in bases})
+        epochs = {kb.id: kb.epoch for kb in bases}
+        return Retrieval(tuple(passages), self._lexical.rarity(bases), clock.laps, epochs, vector)
 
     def _require_same_model(self, kb: KnowledgeBase) -> None:
         if kb.embedding_model != self._embedder.model_id:

@@ -49,7 +49,13 @@ class FeedbackRequest(Body):
 
 
 @router.post("/chat", responses=EVENT_STREAM)
-async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: TheRunning) -> Response:
+async def chat(
+    body: ChatRequest,
+    who: Chatter,
+    services: TheServices,
+    running: TheRunning,
+    cache_control: str = Header(default="", description="no-cache: no kept answer will do."),
+) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
     ask = Ask(
         who.tenant,
@@ -59,6 +65,7 @@ async def chat(body: ChatRequest, who: Chatter, services: TheServices, running: 
         attachments=tuple(body.attachments),
         requester=who.label,
         may_work=who.may(Scope.WRITE),
+        no_cache=refuses_kept(cache_control),
     )
     turn = await services.chat.prepare(ask)
     running.start(turn)
@@ -103,6 +110,12 @@ async def list_gaps(
 ) -> dict[str, Any]:
     """Questions that could not be answered, newest first."""
     return {"gaps": [asdict(gap) for gap in await services.conversations.gaps(who.tenant, limit=limit)]}
+
+
+def refuses_kept(cache_control: str) -> bool:
+    """Whether a Cache-Control header asks for an answer that is made now."""
+    directives = {part.strip().lower() for part in cache_control.split(",")}
+    return not directives.isdisjoint({"no-cache", "no-store"})
 
 
 def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:

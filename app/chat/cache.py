@@ -1,50 +1,94 @@
-"""The exact cache: an answer is kept under everything it was made from, so that it cannot be stale.
+"""What answers are kept under: everything they were made from, so that a kept answer cannot be stale.
 
-The key is (tenant, knowledge bases with their epochs, prompt version, model, day, normalised question). Equal epochs
-mean equal evidence, so a hit needs no retrieval. The day is in it because the prompt says what day it is. Only whole
-answers to self-contained questions are kept: no refusals, failures, stopped or cut ones, no follow-ups.
+exact      (tenant, knowledge bases with their epochs, recipe, prompt version, model, day, normalised question): equal
+           epochs mean equal evidence, so a hit needs no retrieval.
+evidence   (tenant, recipe, prompt version, model, day, fingerprint of the passages found now): an edited price changes
+           the fingerprint, an unrelated edit changes nothing. Under it are the questions that were answered from
+           exactly these passages; which of them asks the same is for :mod:`app.chat.same_question` to say.
+
+The day is in both because the prompt says what day it is; the recipe because other settings find other passages.
 """
 
+import base64
 import hashlib
 import json
-import logging
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from pydantic import TypeAdapter, ValidationError
+import numpy as np
 
 from knowledge.database import now
 from knowledge.models import Passage
+from knowledge.ports import Vector
 
 SECONDS = 24 * 3600
-
-log = logging.getLogger(__name__)
+MOST_QUESTIONS = 32  # under one evidence; each is compared
+MOST_IN_MEMORY = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
-    """What is needed to replay an answer as ordinary events."""
+    """What is needed to replay an answer as ordinary events. ``usage`` is what making it cost, in tokens."""
 
     answer: str
     evidence: tuple[Passage, ...]
+    usage: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptQuestion:
+    """A question answered from a certain evidence. ``vector`` is its embedding as base64 of float16, or empty."""
+
+    question: str
+    answer: str
+    vector: str = ""
+    usage: dict[str, int] = field(default_factory=dict)
 
 
 class AnswerCache(Protocol):
-    """A cache helps or is absent: a store that is down is a miss, never an error."""
+    """A cache helps or is absent: a store that is down, or holds what nobody can read, is a miss, never an error."""
 
     async def get(self, tenant: str, key: str) -> CachedAnswer | None: ...
 
     async def put(self, tenant: str, key: str, answer: CachedAnswer) -> None: ...
 
+    async def questions(self, tenant: str, evidence: str) -> list[KeptQuestion]:
+        """What was answered from this evidence; at most :data:`MOST_QUESTIONS`."""
+
+    async def keep(self, tenant: str, evidence: str, kept: KeptQuestion) -> None:
+        """Add to it; the same question, normalised, is overwritten."""
+
+    async def purge(self, tenant: str) -> int:
+        """Forget everything of a tenant; → how many entries there were."""
+
     async def close(self) -> None: ...
 
 
-def exact_key(tenant: str, epochs: Mapping[str, int], *, prompt: str | None, model: str, question: str) -> str:
-    """A hash of all that the answer depends on; ``epochs`` by knowledge base id."""
-    made_from = [tenant, sorted(epochs.items()), prompt, model, now().astimezone().date().isoformat()]
-    return hashlib.sha256(json.dumps([*made_from, normalised(question)]).encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What makes answers: the settings that retrieval depends on, the prompt's version, the model."""
+
+    recipe: str
+    prompt: str | None
+    model: str
+
+
+def exact_key(tenant: str, epochs: Mapping[str, int], made_by: MadeBy, question: str) -> str:
+    """``epochs`` by knowledge base id."""
+    return _hash([tenant, sorted(epochs.items()), *_made(made_by), normalised(question)])
+
+
+def evidence_key(tenant: str, passages: Sequence[Passage], made_by: MadeBy) -> str:
+    return _hash([tenant, fingerprint(passages), *_made(made_by)])
+
+
+def fingerprint(passages: Sequence[Passage]) -> list[str]:
+    """Ordered hashes of what an answer is given of each passage: its text, and where it stands."""
+    shown = ([p.document, p.kb, p.place.heading, p.place.page, p.place.sheet, p.place.row, p.text] for p in passages)
+    return [_hash(each) for each in shown]
 
 
 def normalised(question: str) -> str:
@@ -53,54 +97,63 @@ def normalised(question: str) -> str:
     return folded.rstrip("?!.。 ")
 
 
+def packed(vector: Vector | None) -> str:
+    return "" if vector is None else base64.b64encode(vector.astype(np.float16).tobytes()).decode()
+
+
+def cosine(packed_vector: str, vector: Vector | None) -> float | None:
+    """Of unit vectors; None where one of them is not there or of another size."""
+    if not packed_vector or vector is None:
+        return None
+    try:
+        kept = np.frombuffer(base64.b64decode(packed_vector), dtype=np.float16).astype(np.float32)
+    except ValueError:
+        return None
+    return float(kept @ vector) if kept.shape == vector.shape else None
+
+
 class MemoryCache:
-    """The twin, and the cache of a single call."""
+    """The twin, and the cache of one process."""
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, str], CachedAnswer] = {}
+        self._answers: OrderedDict[tuple[str, str], CachedAnswer] = OrderedDict()
+        self._questions: OrderedDict[tuple[str, str], dict[str, KeptQuestion]] = OrderedDict()
 
     async def get(self, tenant: str, key: str) -> CachedAnswer | None:
         return self._answers.get((tenant, key))
 
     async def put(self, tenant: str, key: str, answer: CachedAnswer) -> None:
         self._answers[tenant, key] = answer
+        if len(self._answers) > MOST_IN_MEMORY:
+            self._answers.popitem(last=False)
+
+    async def questions(self, tenant: str, evidence: str) -> list[KeptQuestion]:
+        return list(self._questions.get((tenant, evidence), {}).values())
+
+    async def keep(self, tenant: str, evidence: str, kept: KeptQuestion) -> None:
+        under = self._questions.setdefault((tenant, evidence), {})
+        name = normalised(kept.question)
+        if name in under or len(under) < MOST_QUESTIONS:
+            under[name] = kept
+        if len(self._questions) > MOST_IN_MEMORY:
+            self._questions.popitem(last=False)
+
+    async def purge(self, tenant: str) -> int:
+        answers = [name for name in self._answers if name[0] == tenant]
+        evidence = [name for name in self._questions if name[0] == tenant]
+        for name in answers:
+            del self._answers[name]
+        for name in evidence:
+            del self._questions[name]
+        return len(answers) + len(evidence)
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
-class RedisCache:
-    """``copilot:{tenant}:answer:{key}`` in Redis, for a day."""
-
-    def __init__(self, url: str) -> None:
-        from redis.asyncio import Redis
-
-        self._redis: Any = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-
-    async def get(self, tenant: str, key: str) -> CachedAnswer | None:
-        from redis.exceptions import RedisError
-
-        try:
-            stored = await self._redis.get(_name(tenant, key))
-            return None if stored is None else _ANSWER.validate_json(stored)
-        except (RedisError, OSError, ValidationError) as error:
-            log.warning("answer cache not read: %s", type(error).__name__)
-            return None
-
-    async def put(self, tenant: str, key: str, answer: CachedAnswer) -> None:
-        from redis.exceptions import RedisError
-
-        try:
-            await self._redis.set(_name(tenant, key), json.dumps(asdict(answer)), ex=SECONDS)
-        except (RedisError, OSError) as error:
-            log.warning("answer cache not written: %s", type(error).__name__)
-
-    async def close(self) -> None:
-        await self._redis.aclose()
+def _made(made_by: MadeBy) -> list[str | None]:
+    return [made_by.recipe, made_by.prompt, made_by.model, now().astimezone().date().isoformat()]
 
 
-_ANSWER = TypeAdapter(CachedAnswer)
-
-
-def _name(tenant: str, key: str) -> str:
-    return f"copilot:{tenant}:answer:{key}"
+def _hash(parts: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()

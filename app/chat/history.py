@@ -134,7 +134,13 @@ class Conversations:
         await self._database.apply(insert(turns).values(row))
 
     async def finish(
-        self, done: Done, *, condensed: str, evidence: Sequence[Passage], prompt_version: str | None
+        self,
+        done: Done,
+        *,
+        condensed: str,
+        evidence: Sequence[Passage],
+        prompt_version: str | None,
+        saved_tokens: int | None = None,
     ) -> None:
         values = {
             "status": "stopped" if done.finish == "stopped" else "done",
@@ -149,6 +155,8 @@ class Conversations:
             "prompt_tokens": done.usage.get("prompt_tokens"),
             "completion_tokens": done.usage.get("completion_tokens"),
             "timings_ms": done.timings_ms,
+            "cached": done.cached,
+            "saved_tokens": saved_tokens,
         }
         changes: list[Executable] = [update(turns).where(turns.c.id == done.turn_id).values(values)]
         if done.refused:

@@ -9,15 +9,17 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
 from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, numbered, refusal
-from app.chat.cache import AnswerCache, CachedAnswer, exact_key
+from app.chat.cache import MadeBy
 from app.chat.condense import condense
 from app.chat.events import Done, Event, Failed, Job, Reasoning, Sources, Stage, Started, Token, Tool
 from app.chat.history import Conversations, PastTurn
+from app.chat.kept import KeptAnswers
 from app.chat.turns import Ask, Brought, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
@@ -66,7 +68,7 @@ class ChatService:
         condense_template: PromptTemplate,
         assist_template: PromptTemplate,
         assess: Assess,
-        cache: AnswerCache,
+        kept: KeptAnswers,
         worker: Worker,
         jobs: JobService,
         calls: CallBook,
@@ -79,7 +81,7 @@ class ChatService:
         self._condense_template = condense_template
         self._assist_template = assist_template
         self._assess = assess
-        self._cache = cache
+        self._kept = kept
         self._worker = worker
         self._jobs = jobs
         self._calls = calls
@@ -101,9 +103,8 @@ class ChatService:
                 code="question_too_long",
             )
         if len(ask.attachments) > MAX_ATTACHMENTS:
-            raise InvalidInput(
-                f"A message has at most {MAX_ATTACHMENTS} pictures.", code="too_many_attachments", limit=MAX_ATTACHMENTS
-            )
+            most = f"A message has at most {MAX_ATTACHMENTS} pictures."
+            raise InvalidInput(most, code="too_many_attachments", limit=MAX_ATTACHMENTS)
         for picture in ask.attachments:
             await self._jobs.artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
@@ -174,11 +175,13 @@ class ChatService:
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
-        own = done.model == self.answerer.name  # the key names the model that is asked first
-        if turn.cacheable and own and done.finish == "stop" and not (done.refused or done.cached):
-            await self._cache.put(turn.ask.tenant, self._key(turn), CachedAnswer(text, turn.evidence))
+        await self._kept.keep(turn, self._made_by, done)
         await self._conversations.finish(
-            done, condensed=turn.condensed, evidence=turn.evidence, prompt_version=self.answerer.prompt_version
+            done,
+            condensed=turn.condensed,
+            evidence=turn.evidence,
+            prompt_version=self.answerer.prompt_version,
+            saved_tokens=turn.saved,
         )
         return done
 
@@ -191,19 +194,17 @@ class ChatService:
                 async for event in events:
                     yield event
             return
-        instructions = ask.brought.instructions if ask.brought else ""
-        turn.cacheable = not (past or instructions)
-        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
-        if turn.cacheable and ask.regenerates is None and (kept := await self._cache.get(ask.tenant, self._key(turn))):
-            turn.evidence, turn.cached = kept.evidence, "exact"
-            yield Sources(turn.evidence)
-            yield self._say(turn, kept.answer)
-            return
         answerer = self._answerer_of(turn)
         model = answerer.model_for(self._condense_template) if isinstance(answerer, ModelAnswerer) else None
         turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
+        await self._kept.admit(turn, past)
+        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
+        if kept := await self._kept.exact(turn, self._made_by):
+            yield Sources(turn.evidence)
+            yield self._say(turn, kept)
+            return
         found = await self._retriever.search(ask.tenant, turn.condensed, kbs=ask.kbs, limit=self._passages)
-        turn.epochs = found.epochs
+        turn.epochs, turn.vector = found.epochs, found.vector
         turn.lap("retrieved")
         verdict = await self.judge(turn.condensed, found)
         near = verdict.score > LENIENT
@@ -215,10 +216,15 @@ class ChatService:
         found, past = await answerer.fit(question, found, past)
         turn.evidence = found.passages
         yield Sources(turn.evidence)
+        if not turn.refused and (kept := await self._kept.proven(turn, self._made_by)):
+            yield self._say(turn, kept)
+            return
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
             yield self._say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
-        async with aclosing(answerer.stream(question, found, past, instructions=instructions)) as deltas:
+        instructions = ask.brought.instructions if ask.brought else ""
+        write = partial(answerer.stream, question, found, past, instructions=instructions)
+        async with aclosing(self._kept.written(turn, self._made_by, write)) as deltas:
             async for delta in deltas:
                 if (said := self._event_of(turn, delta)) is not None:
                     yield said
@@ -314,11 +320,9 @@ class ChatService:
     def _answerer_of(self, turn: Turn) -> Answerer:
         return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id))
 
-    def _key(self, turn: Turn) -> str:
-        ask, made_by = turn.ask, self.answerer
-        return exact_key(
-            ask.tenant, turn.epochs, prompt=made_by.prompt_version, model=made_by.name, question=ask.question
-        )
+    @property
+    def _made_by(self) -> MadeBy:
+        return self._kept.made_by(prompt=self.answerer.prompt_version, model=self.answerer.name)
 
     def _event_of(self, turn: Turn, delta: Delta) -> Event | None:
         match delta:
@@ -331,7 +335,7 @@ class ChatService:
                 turn.finish = "tool_calls"
                 return Tool(call_id, name, arguments)
             case Usage(prompt_tokens, completion_tokens):
-                turn.usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+                turn.spend({"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens})
             case Finished("content_filter") if not turn.text:
                 raise refusals.withheld()
             case Finished(reason) if turn.finish != "tool_calls":

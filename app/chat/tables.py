@@ -36,6 +36,8 @@ turns = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("timings_ms", JSON, nullable=False),
+    Column("cached", String(16)),  # exact or evidence: where the answer came from; None: it was made
+    Column("saved_tokens", Integer),
     Column("created_at", Moment, nullable=False),
     Index(None, "conversation_id", "created_at"),
     Index(None, "tenant", "created_at"),
@@ -61,4 +63,14 @@ gaps = Table(
     Column("knowledge_bases", JSON),
     Column("created_at", Moment, nullable=False),
     Index(None, "tenant", "created_at"),
+)
+
+# Whether a tenant has its answers kept; who is not here has the default.
+cache_switches = Table(
+    "cache_switches",
+    metadata,
+    Column("tenant", ForeignKey("tenants.id"), primary_key=True),
+    Column("on", Boolean, nullable=False),
+    Column("changed_by", String(120)),
+    Column("changed_at", Moment, nullable=False),
 )

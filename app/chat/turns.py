@@ -8,6 +8,7 @@ from typing import Any, Literal
 from app.chat.history import PastTurn
 from app.llm.ports import Message, ToolSpec
 from knowledge.models import Passage
+from knowledge.ports import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Ask:
 
     ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs, whose results the
     channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time. With
-    ``brought`` the turns before it are those that the client says.
+    ``brought`` the turns before it are those that the client says. ``no_cache``: no kept answer will do; the one that
+    is made may be kept.
     """
 
     tenant: str
@@ -42,6 +44,7 @@ class Ask:
     attachments: tuple[str, ...] = ()
     requester: str | None = None
     may_work: bool = False
+    no_cache: bool = False
     reply_to: Mapping[str, Any] = field(default_factory=dict)
     once: str | None = None
     brought: Brought | None = None
@@ -61,8 +64,13 @@ class Turn:
     finish: str = "stop"
     model: str = ""  # that answers, where it may be one of several
     refused: bool = False
-    cached: Literal["exact"] | None = None
-    cacheable: bool = False
+    cached: Literal["exact", "evidence"] | None = None
+    takes: bool = False  # may be answered from the cache
+    keeps: bool = False  # its answer may be kept
+    vector: Vector | None = None
+    shares: bool = False  # a generation that somebody else began
+    made_with: dict[str, int] = field(default_factory=dict)  # usage of the generation, whoever began it
+    saved: int | None = None
     epochs: dict[str, int] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
@@ -70,3 +78,11 @@ class Turn:
     def lap(self, name: str) -> None:
         """Milliseconds since the question, under a name; the first one counts."""
         self.timings_ms.setdefault(name, round((time.perf_counter() - self.started) * 1000, 1))
+
+    def spend(self, usage: dict[str, int]) -> None:
+        """Tokens of the generation: saved, where somebody else had begun it."""
+        self.made_with = usage
+        if self.shares:
+            self.saved = sum(usage.values())
+        else:
+            self.usage = usage

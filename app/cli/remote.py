@@ -24,8 +24,7 @@ class RemoteBackend:
     """Speaks /v1 with a bearer key, if one is set."""
 
     def __init__(self, url: str, key: SecretStr | None) -> None:
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=15))
+        self._http = service_client(url, key)
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,6 +123,11 @@ class RemoteBackend:
 
     async def _json(self, method: str, path: str, **request: Any) -> dict[str, Any]:
         return await requested(self._http, method, path, **request)
+
+
+def service_client(url: str, key: SecretStr | None) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=15))
 
 
 async def requested(http: httpx.AsyncClient, method: str, path: str, **request: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Form, Response
 
-from app.console.guard import ConsoleRoute, Reading, Writing
+from app.console.guard import Administering, ConsoleRoute, Reading, Writing
 from app.console.model_usage import model_usage_of
 from app.console.pages import HOME, Visit, page, path_of, see
 from app.console.texts import language_of, sentence_of
@@ -49,6 +49,19 @@ async def delete(visit: Writing, kb: str, confirm: str = Form("")) -> Response:
     return see(f"{HOME}?notice=kb_deleted")
 
 
+@router.post("/answer-cache/switch")
+async def switch_cache(visit: Administering, on: str = Form("")) -> Response:
+    by = visit.who.label if visit.who else "local"
+    await visit.services.cache_use.switch(visit.tenant, on=bool(on), by=by)
+    return see(HOME)
+
+
+@router.post("/answer-cache/purge")
+async def purge_cache(visit: Administering) -> Response:
+    await visit.services.kept.purge(visit.tenant)
+    return see(f"{HOME}?notice=cache_purged")
+
+
 async def _overview(visit: Visit, *, notice: str = "", wanted: str = "", error: CopilotError | None = None) -> Response:
     services = visit.services
     bases = await services.knowledge.catalog.knowledge_bases(visit.tenant)
@@ -61,7 +74,9 @@ async def _overview(visit: Visit, *, notice: str = "", wanted: str = "", error: 
         answerer=services.chat.answerer,
         usage=await model_usage_of(services.model_calls, visit.tenant),
         keys_required=services.settings.keys_required,
-        notice=notice if notice == "kb_deleted" else "",
+        notice=notice if notice in ("kb_deleted", "cache_purged") else "",
+        cache=await services.cache_use.since(visit.tenant),
+        cache_on=await services.cache_use.on(visit.tenant),
         wanted=wanted,
         problem=sentence_of(language_of(visit.request), error) if error else "",
     )

@@ -203,7 +203,7 @@ async def run(
         )
         for target in targets:
             report(f"warming up {target.name}")
-            await _drive(load.order(target, 2, first=asked))
+            await drive_apart(load.order(target, 2, first=asked))
             asked += 2 * rounds
         for level in concurrency:
             alone: Measured | None = None
@@ -219,11 +219,11 @@ async def run(
 
 async def _measure(target: _Target, load: _Load, level: int, first: int, alone: Measured | None) -> Measured:
     before = target.server.cpu_seconds()
-    timings = await _drive(load.order(target, level, first=first))
+    timings = await drive_apart(load.order(target, level, first=first))
     after = target.server.cpu_seconds()
     failed = Counter(why for timing in timings if (why := _failure(timing, load.text)))
     whole = [timing for timing in timings if not _failure(timing, load.text)]
-    p50, p95, p99 = _percentiles([timing.first_token_s * 1000 for timing in whole])
+    p50, p95, p99 = percentiles([timing.first_token_s * 1000 for timing in whole])
     tokens = len(whole) * load.tokens
     began = min((timing.started_at for timing in whole), default=0.0)
     ended = max((timing.started_at + timing.total_s for timing in whole), default=1.0)
@@ -244,7 +244,7 @@ async def _measure(target: _Target, load: _Load, level: int, first: int, alone: 
     )
 
 
-async def _drive(order: Order) -> list[Timing]:
+async def drive_apart(order: Order) -> list[Timing]:
     """Run the order in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "evals.bench.sse_client", stdin=PIPE, stdout=PIPE, stderr=PIPE
@@ -267,7 +267,7 @@ def _failure(timing: Timing, text: str) -> str | None:
     return None if timing.text.strip() == text.strip() else "another text"
 
 
-def _percentiles(values: Sequence[float]) -> tuple[float, float, float]:
+def percentiles(values: Sequence[float]) -> tuple[float, float, float]:
     if not values:
         return math.nan, math.nan, math.nan
     p50, p95, p99 = np.percentile(values, (50, 95, 99))

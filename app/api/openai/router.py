@@ -12,13 +12,14 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
-from app.api.chat import FRAME_SECONDS, PING_SECONDS, coalesced
+from app.api.chat import FRAME_SECONDS, PING_SECONDS
 from app.api.data_urls import keep_picture
 from app.api.dependencies import Reader, TheRunning, TheServices
 from app.api.openai.replies import Reply
 from app.api.openai.requests import MODEL, CompletionRequest, knowledge_bases_of, text_of
 from app.api.problems import EVENT_STREAM, openai_problems
 from app.chat.events import Done, Failed
+from app.chat.frames import coalesced
 from app.chat.running import RunningTurns
 from app.chat.turns import Ask, Turn
 from app.chat.whole import read_to_end, reading

@@ -1,0 +1,79 @@
+"""Whether a tenant has its answers kept, and what that was good for. Counted from the turns themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.chat.tables import cache_switches, turns
+from knowledge.database import Database, now
+
+DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """Since a moment. ``written`` were made anew; ``shared`` of them were somebody else's, made at the same time.
+
+    ``saved_tokens`` is what the replayed and shared answers had cost.
+    """
+
+    since: datetime
+    exact: int
+    evidence: int
+    written: int
+    shared: int
+    saved_tokens: int
+
+    @property
+    def share(self) -> float:
+        """Of the answers that were given from the cache, 0 to 1."""
+        given = self.exact + self.evidence + self.written
+        return (self.exact + self.evidence) / given if given else 0.0
+
+
+class AnswerCacheUse:
+    """``default`` holds for tenants that never switched."""
+
+    def __init__(self, database: Database, *, default: bool = True) -> None:
+        self._database = database
+        self._default = default
+
+    async def on(self, tenant: str) -> bool:
+        query = select(cache_switches.c.on).where(cache_switches.c.tenant == tenant)
+        async with self._database.read() as connection:
+            switched = (await connection.execute(query)).scalar_one_or_none()
+        return self._default if switched is None else bool(switched)
+
+    async def switch(self, tenant: str, *, on: bool, by: str) -> None:
+        values = {"on": on, "changed_by": by, "changed_at": now()}
+        changed = update(cache_switches).where(cache_switches.c.tenant == tenant).values(**values)
+        try:
+            async with self._database.write() as connection:
+                if (await connection.execute(changed)).rowcount == 0:
+                    await connection.execute(insert(cache_switches).values(tenant=tenant, **values))
+        except IntegrityError:  # somebody else switched at the same time
+            async with self._database.write() as connection:
+                await connection.execute(changed)
+
+    async def since(self, tenant: str, *, days: int = DAYS) -> CacheUse:
+        moment = now() - timedelta(days=days)
+        by_kind = (
+            select(
+                _count(turns.c.cached == "exact"),
+                _count(turns.c.cached == "evidence"),
+                _count(turns.c.cached.is_(None)),
+                _count(turns.c.cached.is_(None) & (turns.c.saved_tokens > 0)),
+                func.coalesce(func.sum(turns.c.saved_tokens), 0),
+            )
+            .where(turns.c.tenant == tenant, turns.c.created_at >= moment)
+            .where(turns.c.status == "done", turns.c.refused.is_(False))
+        )
+        async with self._database.read() as connection:
+            counted = (await connection.execute(by_kind)).one()
+        return CacheUse(moment, *map(int, counted))
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)

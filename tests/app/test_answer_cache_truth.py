@@ -1,0 +1,121 @@
+"""After any sequence of edits, a served cached answer's evidence is what retrieval finds now."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.chat.answerers import ModelAnswerer
+from app.chat.cache import AnswerCache, MemoryCache, fingerprint
+from app.chat.events import Done, Sources
+from app.chat.prompts import load
+from app.chat.turns import Ask
+from app.jobs.queue import MemoryQueue
+from app.llm.scripted import ScriptedModel
+from app.wiring import Services, Twins, running_services
+from knowledge.embeddings.hashing import HashingEmbedder
+from knowledge.models import DEFAULT_TENANT, Passage
+from knowledge.vectors import MemoryVectors
+from tests.products import settings_for, take_in
+
+QUESTIONS = ("旗舰店的保证金是多少？", "请问旗舰店保证金多少", "专营店的保证金是多少？", "佣金比例是多少？")
+TEXTS = (
+    "旗舰店的保证金是 50000 元。佣金比例 5%。",
+    "旗舰店的保证金是 60000 元。佣金比例 8%。",
+    "专营店的保证金是 30000 元。佣金比例 5%。",
+    "保证金在退店后 60 天内退还。",
+)
+steps = st.one_of(
+    st.tuples(st.just("ask"), st.sampled_from(QUESTIONS)),
+    st.tuples(st.just("ask"), st.sampled_from(QUESTIONS)),
+    st.tuples(st.just("write"), st.tuples(st.sampled_from("ab"), st.sampled_from(TEXTS))),
+    st.tuples(st.just("delete"), st.sampled_from("ab")),
+    st.tuples(st.just("model"), st.sampled_from(("small", "large"))),
+    st.tuples(st.just("prompt"), st.booleans()),
+    st.tuples(st.just("passages"), st.integers(1, 3)),
+)
+
+
+class Shop:
+    """A product that is started again when a setting changes; what is kept outlives it, as Redis would."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._cache: AnswerCache = MemoryCache()
+        self._vectors = MemoryVectors()
+        self._model, self._think, self._passages = "small", False, 2
+        self.hits = 0
+
+    async def live(self, sequence: Sequence[tuple[str, object]]) -> None:
+        at = 0
+        while at < len(sequence):
+            model = ScriptedModel(["有[1]"], name=self._model)
+            answerer = ModelAnswerer(model, load("answer", think=self._think), temperature=0, max_tokens=9)
+            twins = Twins(HashingEmbedder(), self._vectors, MemoryQueue(), answerer, cache=self._cache)
+            async with running_services(settings_for(self._folder, passages=self._passages), twins=twins) as services:
+                while at < len(sequence) and await self._done(services, *sequence[at]):
+                    at += 1
+            at += 1
+
+    async def _done(self, services: Services, step: str, what: object) -> bool:
+        """Whether the same product goes on."""
+        match step, what:
+            case "ask", str(question):
+                await self._ask(services, question)
+            case "write", (name, text):
+                await take_in(services, "shop", f"{name}.md", str(text))
+            case "delete", name:
+                await self._delete(services, f"{name}.md")
+            case "model", str(name):
+                self._model = name
+            case "prompt", bool(think):
+                self._think = think
+            case "passages", int(count):
+                self._passages = count
+        return step in ("ask", "write", "delete")
+
+    async def _ask(self, services: Services, question: str) -> None:
+        turn = await services.chat.prepare(Ask(DEFAULT_TENANT, question))
+        events = [event async for event in services.chat.answer(turn)]
+        done = events[-1]
+        assert isinstance(done, Done)
+        now = await services.parts.retriever.search(DEFAULT_TENANT, question, limit=self._passages)
+        shown: tuple[Passage, ...] = next((each.passages for each in events if isinstance(each, Sources)), ())
+        if done.cached:
+            self.hits += 1
+            assert not done.refused
+            assert fingerprint(shown) == fingerprint(now.passages)
+            assert done.model == self._model
+
+    async def _delete(self, services: Services, name: str) -> None:
+        for base in await services.knowledge.catalog.named(DEFAULT_TENANT, None):
+            for document in (await services.knowledge.catalog.documents(base))[0]:
+                if document.name == name:
+                    await services.knowledge.delete_document(DEFAULT_TENANT, document.id)
+
+
+def lived(sequence: Sequence[tuple[str, object]]) -> int:
+    """How many answers came from the cache."""
+    with TemporaryDirectory() as folder:
+        shop = Shop(Path(folder))
+        asyncio.run(shop.live(sequence))
+        return shop.hits
+
+
+@settings(max_examples=15, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=3, max_size=14))
+def test_what_is_served_from_the_cache_is_what_would_be_found(sequence: list[tuple[str, object]]) -> None:
+    lived([("write", ("a", TEXTS[0])), *sequence, ("ask", QUESTIONS[0]), ("ask", QUESTIONS[0])])
+
+
+def test_the_property_is_not_empty_answers_do_come_from_the_cache_and_go_with_their_evidence() -> None:
+    ask, write = ("ask", QUESTIONS[0]), ("write", ("a", TEXTS[0]))
+    assert lived([write, ask, ask]) == 1
+    assert lived([write, ask, ("write", ("a", TEXTS[1])), ask]) == 0
+    assert lived([write, ask, ("write", ("a", TEXTS[1])), ("write", ("a", TEXTS[0])), ask]) == 1
+    assert lived([write, ask, ("model", "large"), ask]) == 0
+    assert lived([write, ask, ("prompt", True), ask]) == 0
+    assert lived([write, ask, ("passages", 1), ask]) == 0
