@@ -44,9 +44,9 @@ class KeptAnswers:
     async def admit(self, turn: Turn, past: Sequence[PastTurn]) -> None:
         """Decide what this turn may take from the cache and give to it.
 
-        A picture, instructions of a client's own, or a tenant that has it switched off: nothing. ``no_cache`` and regenerating take nothing. A
-        follow-up takes only what stands by itself and was not asked just before, and gives nothing, because the
-        model read the conversation.
+        A picture, a client's own instructions, or a tenant that has it switched off: nothing. ``no_cache`` and
+        regenerating take nothing. A follow-up takes only what stands by itself and was not asked just before, and gives
+        nothing, because the model read the conversation.
         """
         ask = turn.ask
         instructed = ask.brought is not None and bool(ask.brought.instructions)
