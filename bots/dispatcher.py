@@ -11,6 +11,7 @@ from bots.dingtalk.inbox import BEAT_SECONDS, Inbox, Waiting
 from knowledge.errors import CopilotError, Unavailable
 
 AT_ONCE = 64  # conversations
+GATHER_S = 0.03  # what comes at once is acknowledged before any of it is answered
 _AWAY = (Unavailable, SQLAlchemyError, OSError)
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Dispatcher:
                     if conversation not in self._busy and len(self._busy) < AT_ONCE:
                         self._busy[conversation] = tasks.create_task(self._attend(conversation))
             await self._inbox.woken()
+            await asyncio.sleep(GATHER_S)
 
     async def _attend(self, conversation: str) -> None:
         try:

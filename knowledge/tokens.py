@@ -73,7 +73,7 @@ def tokens_text(text: str) -> str:
     return " ".join(terms(text))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4096)
 def _compound(run: str, cjk: str | None) -> tuple[str, ...]:
     """Terms of a number, a code or a word with inner punctuation; ``cjk`` is what a hyphen ties to its end."""
     if not run[-1].isalpha() and (number := _NUMBER.fullmatch(run)):
