@@ -24,7 +24,8 @@ from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
 from app.jobs.service import JobService
 from app.processes.runtime import mark_ready
 from app.settings import Settings
-from app.wiring import Services, running_services, running_studio
+from app.studio import running_studio
+from app.wiring import Services, running_services
 from knowledge.errors import InvalidInput, Unavailable
 
 # Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are

@@ -59,7 +59,7 @@ async def studio(settings: Settings) -> AsyncIterator[Studio]:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=httpx.Timeout(120, connect=15)) as http:
             yield RemoteStudio(http)
         return
-    from app.wiring import running_studio
+    from app.studio import running_studio
 
     async with running_studio(settings) as jobs:
         yield LocalStudio(jobs)

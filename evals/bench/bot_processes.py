@@ -22,7 +22,8 @@ from app.chat.answerers import ModelAnswerer
 from app.jobs.ports import JobRequest, NewArtifact, Outcome, Quantities, Work
 from app.llm.ports import Delta, Finished, Message, TextDelta, ToolSpec
 from app.settings import Settings
-from app.wiring import Twins, running_services, running_studio
+from app.studio import running_studio
+from app.wiring import Twins, running_services
 from app.worker import Worker
 from bots.dingtalk.attempts import Patience
 from bots.dingtalk.stream import Pace

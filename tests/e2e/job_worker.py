@@ -10,7 +10,7 @@ from pathlib import Path
 from app import telemetry
 from app.jobs.ports import Outcome, Work
 from app.settings import Settings
-from app.wiring import running_studio
+from app.studio import running_studio
 from app.worker import Worker
 from knowledge.errors import Unavailable
 from tests.app.jobs.kinds import Echo, EchoRequest
