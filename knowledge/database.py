@@ -12,7 +12,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 SQLITE_BUSY_MS = 15_000
-SQLITE_CACHE_KIB = 512  # of each connection, beside the system's own cache of the file
 
 metadata = MetaData(
     naming_convention={
@@ -80,8 +79,7 @@ def _configure_sqlite(engine: AsyncEngine) -> None:
         # The driver's own transaction handling is switched off: we say BEGIN ourselves, below.
         connection.isolation_level = None
         cursor = connection.cursor()
-        sizes = (f"busy_timeout={SQLITE_BUSY_MS}", f"cache_size=-{SQLITE_CACHE_KIB}")
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *sizes):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={SQLITE_BUSY_MS}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
