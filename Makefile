@@ -49,7 +49,7 @@ demo: install
 	$(BIN)/copilot demo
 
 test: install browser $(if $(filter 0,$(GPU)),,gpu)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(BIN)/ruff format --check .

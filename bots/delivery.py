@@ -83,7 +83,7 @@ class Courier:
             await self._give_up(await self._trip(delivery), "internal")
         except (LeaseLost, SQLAlchemyError, OSError):
             raise
-        except Exception:
+        except Exception:  # it may be the very text that is to be kept
             log.exception("delivery not kept job=%s", delivery.job_id)
             await self._deliveries.give_up(delivery, "internal")
 

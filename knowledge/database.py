@@ -27,7 +27,6 @@ from sqlalchemy.types import TypeDecorator
 
 SQLITE_BUSY_MS = 15_000
 QUICK_BUSY_MS = 5  # what holds up everybody; then a thread waits
-SQLITE_CACHE_KIB = 512  # of each connection, beside the system's own cache of the file
 
 metadata = MetaData(
     naming_convention={
@@ -139,8 +138,7 @@ def _configure_sqlite(engine: Engine, *, busy_ms: int) -> None:
         # The driver's own transaction handling is switched off: we say BEGIN ourselves, below.
         connection.isolation_level = None
         cursor = connection.cursor()
-        sizes = (f"busy_timeout={busy_ms}", f"cache_size=-{SQLITE_CACHE_KIB}")
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", *sizes):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={busy_ms}"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

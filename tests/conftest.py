@@ -8,6 +8,12 @@ from pytest_socket import socket_allow_hosts
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start processes come first: they take longest, and none of them is to be the last one running."""
+    slow = {item.path for item in items if item.get_closest_marker("processes")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _only_this_machine() -> None:
     """No test leaves the machine: connecting anywhere but loopback (or a unix socket) raises."""

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.wiring import Services, Twins, running_services
 from knowledge.database import Database, sqlite_url
 from knowledge.embeddings.hashing import HashingEmbedder
-from knowledge.models import DEFAULT_TENANT, Document
+from knowledge.models import DEFAULT_TENANT, Document, DocumentStatus
 from knowledge.ports import Embedder, VectorStore
 from knowledge.vectors import MemoryVectors
 
@@ -111,7 +111,7 @@ async def product(
 
 
 async def take_in(services: Services, kb: str, name: str, content: bytes | str) -> Document:
-    """Receive and process a document as the API and a worker would."""
+    """Receive and process a document as the API and a worker would; if a worker was quicker, wait for it."""
     if isinstance(content, str):
         content = content.encode()
 
@@ -120,5 +120,9 @@ async def take_in(services: Services, kb: str, name: str, content: bytes | str) 
 
     await services.knowledge.ensure(DEFAULT_TENANT, kb)
     received = await services.knowledge.upload(DEFAULT_TENANT, kb, name, pieces())
-    await services.pipeline.run(received.document.id, owner="test")
+    done = await services.pipeline.run(received.document.id, owner="test")
+    for _ in range(600 if done is None else 0):
+        if await services.parts.versions.status(received.document.id) is not DocumentStatus.PROCESSING:
+            break
+        await asyncio.sleep(0.05)
     return await services.knowledge.catalog.document(DEFAULT_TENANT, received.document.id)

@@ -58,12 +58,13 @@ Step: TypeAlias = Event | Raw | Gate | Wait | Drop
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem+json answer instead of a stream."""
+    """A problem+json answer instead of a stream, to the next request or the next one whose path ends with ``at``."""
 
     status: int
     code: str
     detail: str = ""
     retry_after: int | None = None
+    at: str = ""
 
 
 @dataclass(slots=True)
@@ -226,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key and not public and given != f"Bearer {key}":
             self._problem(Problem(401, "key_invalid" if given else "key_missing", "A valid key is needed."))
             return True
-        if self.api.problems and not public:
+        if self.api.problems and not public and self.path.endswith(self.api.problems[0].at):
             self._problem(self.api.problems.pop(0))
             return True
         return False

@@ -134,7 +134,7 @@ async def test_a_picture_that_is_refused_says_why_and_can_be_sent_again(chat: Pa
     api.problems.append(Problem(413, "too_large"))
     await attach(chat, name="大.jpg")
     await expect(chat.locator(".toast")).to_have_text("文件超过大小上限。请拆分后再上传，或让管理员调高上限。")
-    await chat.press(".composer textarea", "Enter")
+    await ask(chat, "做白底图")
     assert api.sent("POST", "/v1/chat")[0].body["attachments"] == ["picture-1"]
 
 
@@ -267,7 +267,7 @@ async def test_who_may_not_cancel_is_told_so(chat: Page, api: MockApi) -> None:
     gate = Gate()
     run(api, state("running"), progress(20, "cutting"), gate, succeeded(api, "j1"))
     await ask(chat, "/图 白底")
-    api.problems.append(Problem(403, "scope_missing"))
+    api.problems.append(Problem(403, "scope_missing", at="/cancel"))
     await card(chat).get_by_role("button", name="取消").click()
     await expect(chat.locator(".toast")).to_have_text("当前密钥没有做这件事的权限。")
     await expect(card(chat).get_by_role("button", name="取消")).to_be_enabled()

@@ -277,6 +277,13 @@ async def test_a_failed_document_is_retried_and_deleted_in_place(shop: Server, o
     await expect(page.locator(".segments")).to_contain_text("失败0", use_inner_text=False)
 
 
+async def test_a_list_at_rest_shows_what_others_do(shop: Server, open_console: Open) -> None:
+    page = await open_console(f"{shop.url}/console/kb/shop?status=failed")
+    await expect(page.locator("tbody tr")).to_have_count(0)
+    shop.do(lambda services: take_in(services, "shop", "torn.pdf", b"%PDF-1.7\ntorn"))
+    await expect(page.locator("tbody tr", has_text="torn.pdf")).to_have_count(1)
+
+
 async def test_a_document_can_be_deleted_while_the_list_is_being_refreshed(shop: Server, open_console: Open) -> None:
     page = await open_console(f"{shop.url}/console/kb/shop")
     shop.embedder.gate.clear()

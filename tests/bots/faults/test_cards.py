@@ -299,8 +299,7 @@ async def test_f11_a_click_on_a_card_of_before_a_restart_is_acted_on(
         await click.answered()
         assert card.values["rated"]
         assert ratings(tmp_path) == ["up"]
-        assert click.response_ms is not None
-        assert click.response_ms < 500
+        assert not click.late
 
 
 async def test_f11_a_click_that_takes_long_is_answered_in_time_and_done_all_the_same(
