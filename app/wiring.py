@@ -17,6 +17,7 @@ from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
+from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
@@ -24,6 +25,7 @@ from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
+from app.chat.work import WorkTurns
 from app.chat.working import Worker
 from app.database import migrate
 from app.identity.keys import Keys
@@ -201,19 +203,25 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         jobs=jobs,
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
+    evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
+    condense = prompts.load("condense")
     chat = ChatService(
         catalog=parts.catalog,
-        retriever=parts.retriever,
+        evidence=evidence,
         conversations=conversations,
         kept=kept,
         answerer=answerer,
-        condense_template=prompts.load("condense"),
-        assist_template=prompts.load("assist"),
-        assess=partial(assess, known_scale=calibrated),
-        worker=worker,
-        jobs=jobs,
+        condense_template=condense,
+        work=WorkTurns(
+            worker,
+            jobs,
+            conversations,
+            evidence,
+            condense_template=condense,
+            assist_template=prompts.load("assist"),
+        ),
+        artifacts=jobs.artifacts,
         calls=behind.calls,
-        passages=settings.passages,
     )
     return Services(
         settings=settings,

@@ -41,7 +41,7 @@ async def hit_test(visit: Reading, kb: str, q: str = "", limit: int = Query(10, 
         retrieval = await visit.services.knowledge.search(visit.tenant, q, kbs=[base.id], limit=limit)
     except (InvalidInput, Unavailable) as error:
         return _page(visit, base, q, limit, error=error)
-    verdict = await visit.services.chat.judge(q, retrieval)
+    verdict = await visit.services.chat.evidence.judge(q, retrieval)
     return _page(visit, base, q, limit, retrieval=retrieval, verdict=verdict)
 
 
