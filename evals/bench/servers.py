@@ -1,12 +1,14 @@
-"""The servers of a streaming bench, each a process of its own on loopback, stopped when the block is left."""
+"""The servers of a bench, each a process of its own on loopback, stopped when the block is left."""
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import environ  # noqa: TID251 (a child inherits what we were given; nothing is read from it)
+from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
 
@@ -18,8 +20,10 @@ from app.samples import FOLDER, SAMPLES
 from ingest.sources import expand
 
 START_SECONDS = 240.0  # a first start converts the embedder and takes in the samples
+SECONDS_PER_CHUNK = 0.05
 STOP_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
+UNDER_WAY = {"received", "processing"}
 
 
 class ServerNotReady(Exception):
@@ -28,10 +32,14 @@ class ServerNotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """``url`` has no path; ``pid`` is the process whose CPU is counted, ``None`` if it is not ours to look at."""
+    """``url`` has no path; ``pid`` is the process whose CPU is counted, ``None`` if it is not ours to look at.
+
+    ``env`` is what another process of the same service is started with.
+    """
 
     url: str
     pid: int | None
+    env: Mapping[str, str] = field(default_factory=dict)
 
     def cpu_seconds(self) -> float | None:
         """User and system time so far."""
@@ -39,6 +47,9 @@ class Server:
             return None
         times = psutil.Process(self.pid).cpu_times()
         return float(times.user + times.system)
+
+    def resident_bytes(self) -> int | None:
+        return None if self.pid is None else int(psutil.Process(self.pid).memory_info().rss)
 
 
 @asynccontextmanager
@@ -61,8 +72,10 @@ async def baseline(model: Server) -> AsyncGenerator[Server]:
 
 
 @asynccontextmanager
-async def copilot(model: Server, *, command: Sequence[str] | None = None) -> AsyncGenerator[Server]:
+async def copilot(model: Server, *, chunks: int = 0, command: Sequence[str] | None = None) -> AsyncGenerator[Server]:
     """Our service with the sample documents, in a data folder of its own that is deleted afterwards.
+
+    ``chunks`` are put beside those of the samples.
 
     ``command`` takes the place of ``copilot up``; it gets the port as its last argument and the rest, as any of our
     processes, from ``COPILOT_*``. The process that counts is the API's.
@@ -78,7 +91,17 @@ async def copilot(model: Server, *, command: Sequence[str] | None = None) -> Asy
         argv = (*(command or (sys.executable, "-m", "app", "up", "--port")), f"{port}")
         async with _running(argv, port, ready="/readyz", env=env) as server:
             await _samples_are_in(server)
-            yield Server(server.url, _api_process(server))
+            await _add_chunks(server, chunks)
+            yield Server(server.url, _api_process(server), env | _stores(Path(folder)))
+
+
+@asynccontextmanager
+async def relay(copilot: Server) -> AsyncGenerator[Server]:
+    """A second API process of the service, which does not search; see :mod:`evals.bench.without_retrieval`."""
+    port = any_free_port(LOOPBACK)
+    command = (sys.executable, "-m", "evals.bench.without_retrieval", "--port", f"{port}")
+    async with _running(command, port, ready="/readyz", env=copilot.env) as server:
+        yield server
 
 
 @asynccontextmanager
@@ -133,10 +156,42 @@ async def _samples_are_in(server: Server) -> None:
         while True:
             answer = await http.get(f"/v1/knowledge-bases/{SAMPLES}/documents", params={"limit": 500})
             documents: list[dict[str, Any]] = answer.json()["documents"] if answer.is_success else []
-            busy = any(document["status"] in {"received", "processing"} for document in documents)
+            busy = any(document["status"] in UNDER_WAY for document in documents)
             if len(documents) >= expected and not busy:
                 return
             await asyncio.sleep(0.5)
+
+
+async def _add_chunks(server: Server, count: int) -> None:
+    """Short answers about orders that nobody asks for: one chunk each."""
+    if not count:
+        return
+    rows = (
+        {
+            "question": f"订单 T{number:06} 什么时候发出？",
+            "answer": f"订单 T{number:06} 由{number % 97}号仓在第 {number % 31} 天发出。",
+        }
+        for number in range(count)
+    )
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=60) as http:
+        path = f"/v1/knowledge-bases/{SAMPLES}/documents"
+        sent = await http.post(path, files={"file": ("orders.jsonl", lines.encode(), "application/jsonl")})
+        document = f"/v1/documents/{sent.raise_for_status().json()['id']}"
+        async with asyncio.timeout(START_SECONDS + count * SECONDS_PER_CHUNK):
+            while True:
+                state = (await http.get(document)).json()
+                if state["status"] not in UNDER_WAY:
+                    break
+                await asyncio.sleep(0.5)
+    if state["status"] != "live":
+        raise ServerNotReady(f"The chunks beside the samples were not taken in: {state['message']}")
+
+
+def _stores(data: Path) -> dict[str, str]:
+    """Where a running copilot has its Redis and its Chroma, as settings."""
+    running = json.loads((data / "copilot.json").read_text("utf-8"))["running"]
+    return {f"COPILOT_{name.upper()}": running[name] for name in ("redis_url", "chroma_url")}
 
 
 def _api_process(server: Server) -> int | None:

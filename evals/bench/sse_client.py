@@ -25,7 +25,7 @@ class Order:
     """``bodies`` are sent round-robin, by ``clients`` that each run ``rounds`` streams one after the other.
 
     The clients start evenly over ``spread_s`` seconds (0: all at once). ``dialect`` says how tokens look: chunks of
-    the OpenAI protocol, or events named ``token`` with ``{"text": …}``.
+    the OpenAI protocol, or events named ``token`` with ``{"text": …}``. ``fresh``: no kept answer will do.
     """
 
     url: str
@@ -36,6 +36,7 @@ class Order:
     spread_s: float
     timeout_s: float
     bearer: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,9 @@ async def _one(order: Order, host: str, port: int, request: bytes) -> Timing:
 def _request(order: Order, netloc: str, path: str, body: dict[str, Any]) -> bytes:
     payload = orjson.dumps(body)
     bearer = f"authorization: Bearer {order.bearer}\r\n" if order.bearer else ""
+    fresh = "cache-control: no-cache\r\n" if order.fresh else ""
     head = f"POST {path} HTTP/1.1\r\nhost: {netloc}\r\ncontent-type: application/json\r\naccept: text/event-stream\r\n"
-    return f"{head}{bearer}content-length: {len(payload)}\r\nconnection: close\r\n\r\n".encode() + payload
+    return f"{head}{bearer}{fresh}content-length: {len(payload)}\r\nconnection: close\r\n\r\n".encode() + payload
 
 
 def read_response(response: bytes, dialect: Dialect) -> tuple[str, str | None]:

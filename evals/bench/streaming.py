@@ -4,125 +4,47 @@
 
 All three answer the same raw client with the same tokens: the fake model itself, the relay everybody would write
 (:mod:`evals.bench.baseline_server`), and ours with everything that an answer needs (retrieval, evidence, citations,
-storing the turn). The clients run closed loops that start evenly over one answer's length, so that N concurrent
-chats are in every phase of an answer; ``burst`` starts them all at the same instant instead.
+storing the turn); ``relay`` is ours too, but that it does not search. The
+clients run closed loops that start evenly over one answer's length, so that N concurrent chats are in every phase of
+an answer; ``burst`` starts them all at the same instant instead. They ask for answers that are made now.
 
-CPU time is counted for the one server process; on a shared machine it says more than the clock.
+CPU time is counted for the one server process; on a shared machine it says more than the clock. So is memory: the most
+it held while the clients were at it, over what it held before, shared out among the streams.
 """
 
 import asyncio
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from itertools import compress, product
 from pathlib import Path
 from subprocess import PIPE
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import httpx
 import numpy as np
 import orjson
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
 
 from evals.bench import servers
 from evals.bench.servers import Server, ServerNotReady
 from evals.bench.sse_client import Order, Timing
+from evals.bench.streaming_report import Measured, Name, StreamingReport
 from evals.fake_replies import DEFAULT_TEXT, to_length, tokenise
 
-Name: TypeAlias = Literal["model", "baseline", "copilot"]
 Report: TypeAlias = Callable[[str], None]
 
 FEWEST_STREAMS = 6  # for one client: a percentile of less says nothing
 ROUNDS = 3
+MEMORY_SECONDS = 0.25  # between two looks
 LONGEST_STREAM_S = 120.0
 QUESTIONS = Path(__file__).parent.parent / "datasets" / "samples_zh.jsonl"
-# Particles that say nothing, put after every question in pairs: no two are the same, so no cache answers for the model.
+# Particles that say nothing, put after every question in pairs: no two are the same, so that each is embedded.
 PARTICLES = "啊呀呢哦哈嘛啦哇呗咯"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One server at one concurrency.
-
-    Times in milliseconds; ``added`` is over the model alone, percentile by percentile. ``failed`` counts reasons;
-    failed streams are in no other figure. ``cpu_s_per_1000_tokens`` is ``None`` where the process cannot be seen.
-    """
-
-    server: Name
-    concurrency: int
-    streams: int
-    failed: dict[str, int]
-    ttft_p50_ms: float
-    ttft_p95_ms: float
-    ttft_p99_ms: float
-    added_p50_ms: float
-    added_p95_ms: float
-    added_p99_ms: float
-    tokens_per_s: float
-    cpu_s_per_1000_tokens: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamingReport:
-    """Everything measured in one run, with the settings it was measured under."""
-
-    settings: dict[str, Any]
-    rows: tuple[Measured, ...]
-
-    def row(self, server: Name, concurrency: int) -> Measured | None:
-        found = (row for row in self.rows if (row.server, row.concurrency) == (server, concurrency))
-        return next(found, None)
-
-    def tokens_per_core_ratio(self, concurrency: int) -> float | None:
-        """How many times the baseline's tokens one core of ours relays."""
-        ours, plain = self.row("copilot", concurrency), self.row("baseline", concurrency)
-        if not (ours and plain and ours.cpu_s_per_1000_tokens and plain.cpu_s_per_1000_tokens):
-            return None
-        return plain.cpu_s_per_1000_tokens / ours.cpu_s_per_1000_tokens
-
-    def json(self) -> dict[str, Any]:
-        levels = sorted({row.concurrency for row in self.rows})
-        ratios = {str(level): self.tokens_per_core_ratio(level) for level in levels}
-        rows = [asdict(row) for row in self.rows]
-        return {"settings": self.settings, "rows": rows, "tokens_per_core_ours_over_baseline": ratios}
-
-    def table(self) -> Table:
-        setup = self.settings
-        answer = f"{setup['tokens']} tokens at {setup['rate']:g}/s, the first after {setup['first_token_ms']:g} ms"
-        lost = [
-            f"left out of {row.server} at {row.concurrency}: {count} × {why}"
-            for row in self.rows
-            for why, count in row.failed.items()
-        ]
-        explained = (
-            "first token: ms, p50/p95/p99 · added: p50/p95 over the model alone",
-            "CPU: ms of the server's process per token · ratio: tokens per core, ours to plain",
-        )
-        table = Table(title=f"Streaming, {answer}", caption="\n".join((*explained, *lost)), box=SIMPLE, padding=0)
-        for heading in ("chats", "server", "streams", "first token", "added", "tokens/s", "CPU", "ratio"):
-            table.add_column(heading, justify="left" if heading == "server" else "right", no_wrap=True)
-        for row, after in zip(self.rows, (*self.rows[1:], None), strict=True):
-            table.add_row(*self._cells(row), end_section=after is not None and after.concurrency != row.concurrency)
-        return table
-
-    def _cells(self, row: Measured) -> list[str]:
-        ratio = self.tokens_per_core_ratio(row.concurrency) if row.server == "copilot" else None
-        return [
-            f"{row.concurrency}",
-            row.server,
-            f"{row.streams}",
-            f"{row.ttft_p50_ms:.0f}/{row.ttft_p95_ms:.0f}/{row.ttft_p99_ms:.0f}",
-            "" if row.server == "model" else f"{row.added_p50_ms:+.0f}/{row.added_p95_ms:+.0f}",
-            f"{row.tokens_per_s:,.0f}",
-            "" if row.cpu_s_per_1000_tokens is None else f"{row.cpu_s_per_1000_tokens:.3f}",
-            "" if ratio is None else f"× {ratio:.1f}",
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +78,7 @@ class _Load:
             rounds=rounds,
             spread_s=0 if self.burst else self.length_s,
             timeout_s=LONGEST_STREAM_S,
+            fresh=True,
         )
 
 
@@ -171,13 +94,15 @@ async def run(
     model_port: int = 0,
     burst: bool = False,
     rounds: int = ROUNDS,
+    chunks: int = 0,
     report: Report = lambda _: None,
 ) -> StreamingReport:
     """Measure the model alone, the baseline and ours, level by level.
 
     ``relay_url`` is a service of ours that runs already and whose model is at ``model_port``; its CPU is not seen.
     Without it one is started; ``relay_command`` replaces ``copilot up`` there, see
-    :func:`evals.bench.servers.copilot`. ``ours=False`` leaves ours out. ``report`` is told what is being done.
+    :func:`evals.bench.servers.copilot`. ``ours=False`` leaves ours out; ``chunks`` are put beside those of the samples.
+    ``report`` is told what is being done.
     Raises :class:`evals.bench.servers.ServerNotReady`.
     """
     rows: list[Measured] = []
@@ -190,8 +115,10 @@ async def run(
         if relay_url:
             targets.append(_Target("copilot", Server(relay_url.rstrip("/"), None)))
         elif ours:
-            started = servers.copilot(targets[0].server, command=relay_command)
-            targets.append(_Target("copilot", await stack.enter_async_context(started)))
+            started = servers.copilot(targets[0].server, chunks=chunks, command=relay_command)
+            copilot = await stack.enter_async_context(started)
+            relay = await stack.enter_async_context(servers.relay(copilot))
+            targets += [_Target("copilot", copilot), _Target("relay", relay)]
         report("choosing questions")
         load = _Load(
             tokens,
@@ -212,14 +139,15 @@ async def run(
                 measured = await _measure(target, load, level, asked, alone)
                 alone = alone or measured
                 rows.append(measured)
-            asked += level * rounds
+            asked += max(level * rounds, FEWEST_STREAMS)
     settings = {"tokens": tokens, "rate": rate, "first_token_ms": first_token_ms, "rounds": rounds, "burst": burst}
     return StreamingReport(settings, tuple(rows))
 
 
 async def _measure(target: _Target, load: _Load, level: int, first: int, alone: Measured | None) -> Measured:
     before = target.server.cpu_seconds()
-    timings = await drive_apart(load.order(target, level, first=first))
+    async with _memory_seen(target.server) as grown:
+        timings = await drive_apart(load.order(target, level, first=first))
     after = target.server.cpu_seconds()
     failed = Counter(why for timing in timings if (why := _failure(timing, load.text)))
     whole = [timing for timing in timings if not _failure(timing, load.text)]
@@ -241,7 +169,28 @@ async def _measure(target: _Target, load: _Load, level: int, first: int, alone: 
         added_p99_ms=p99 - alone.ttft_p99_ms if alone else 0.0,
         tokens_per_s=tokens / (ended - began),
         cpu_s_per_1000_tokens=((after or 0.0) - (before or 0.0)) / tokens * 1000 if seen else None,
+        kib_per_stream=max(grown) / 1024 / level if grown else None,
     )
+
+
+@asynccontextmanager
+async def _memory_seen(server: Server) -> AsyncGenerator[list[int]]:
+    """How many bytes more the process held than at the beginning, again and again; empty where it is not seen."""
+    grown: list[int] = []
+    began = server.resident_bytes()
+    if began is None:
+        yield grown
+        return
+
+    async def look() -> None:
+        while True:
+            grown.append((server.resident_bytes() or began) - began)
+            await asyncio.sleep(MEMORY_SECONDS)
+
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(look())
+        yield grown
+        looking.cancel()
 
 
 async def drive_apart(order: Order) -> list[Timing]:
@@ -303,6 +252,7 @@ def main(  # noqa: PLR0917 (a command's options)
     first_token_ms: Annotated[float, typer.Option(help="What the model itself takes to begin.")] = 200.0,
     rounds: Annotated[int, typer.Option(help="Answers that every client asks for.")] = ROUNDS,
     burst: Annotated[bool, typer.Option(help="All clients start at the same instant.")] = False,
+    chunks: Annotated[int, typer.Option(help="Chunks beside those of the samples.")] = 0,
     ours: Annotated[bool, typer.Option(help="Measure our service too.")] = True,
     relay_url: Annotated[str | None, typer.Option(help="A service of ours that runs already.")] = None,
     model_port: Annotated[int, typer.Option(help="Port of the fake model; 0 for any.")] = 0,
@@ -320,6 +270,7 @@ def main(  # noqa: PLR0917 (a command's options)
         model_port=model_port,
         burst=burst,
         rounds=rounds,
+        chunks=chunks,
         report=lambda what: console.print(f"[dim]{what}"),
     )
     try:

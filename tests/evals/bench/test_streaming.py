@@ -14,7 +14,8 @@ from rich.console import Console
 from app.processes.ports import any_free_port
 from evals.bench.baseline_server import Question, baseline_app
 from evals.bench.servers import Server, ServerNotReady, fake_model
-from evals.bench.streaming import Measured, StreamingReport, run
+from evals.bench.streaming import run
+from evals.bench.streaming_report import Measured, StreamingReport
 
 
 @pytest.mark.processes
