@@ -42,9 +42,8 @@ class AnswerCacheUse:
 
     async def on(self, tenant: str) -> bool:
         query = select(cache_switches.c.on).where(cache_switches.c.tenant == tenant)
-        async with self._database.read() as connection:
-            switched = (await connection.execute(query)).scalar_one_or_none()
-        return self._default if switched is None else bool(switched)
+        switched = await self._database.rows(query)
+        return bool(switched[0].on) if switched else self._default
 
     async def switch(self, tenant: str, *, on: bool, by: str) -> None:
         values = {"on": on, "changed_by": by, "changed_at": now()}

@@ -6,9 +6,11 @@ the task, which closes the model's connection, and keeps what was said so far.
 
 import asyncio
 import logging
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from app.chat.events import Done, Event, Failed
 from app.chat.frames import Frame, framed, without
@@ -19,6 +21,8 @@ from knowledge.errors import NotFound
 log = logging.getLogger(__name__)
 
 KEPT = 256
+
+_number = attrgetter("number")
 
 
 @dataclass(slots=True)
@@ -55,8 +59,9 @@ class RunningTurn:
         done = self.frames[-1].number if self.frames else 0
         if len(self.events) > done:
             self.frames.append(framed(list(enumerate(self.events[done:], done + 1))))
-        newer = [frame for frame in self.frames if frame.number > number]
-        cut = bool(newer) and number and all(frame.number != number for frame in self.frames)
+        at = bisect_right(self.frames, number, key=_number)
+        newer = self.frames[at:]
+        cut = newer and number > (self.frames[at - 1].number if at else 0)
         return [without(newer[0], number), *newer[1:]] if cut else newer
 
 
