@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Connection,
@@ -27,6 +27,8 @@ from sqlalchemy.types import TypeDecorator
 
 SQLITE_BUSY_MS = 15_000
 QUICK_BUSY_MS = 5  # what holds up everybody; then a thread waits
+
+Change: TypeAlias = tuple[Executable, Mapping[str, Any] | None]
 
 metadata = MetaData(
     naming_convention={
@@ -106,20 +108,22 @@ class Database:
             found = (await connection.execute(query, values)).all()
         return found
 
-    async def apply(self, *statements: Executable) -> None:
-        """A few small changes in one transaction."""
-        if self._quick is not None and self._applied_here(self._quick, statements):
+    async def apply(self, *changes: Change) -> None:
+        """A few small changes in one transaction. A statement made once, with its values beside it, takes a sixth of
+        the time of one that is built with them.
+        """
+        if self._quick is not None and self._applied_here(self._quick, changes):
             return
         async with self.write() as connection:
-            for statement in statements:
-                await connection.execute(statement)
+            for statement, values in changes:
+                await connection.execute(statement, values)
 
-    def _applied_here(self, engine: Engine, statements: Sequence[Executable]) -> bool:
+    def _applied_here(self, engine: Engine, changes: Sequence[Change]) -> bool:
         """→ False when somebody else writes, so that a thread has to wait."""
         try:
             with engine.connect().execution_options(writes=True) as connection, connection.begin():
-                for statement in statements:
-                    connection.execute(statement)
+                for statement, values in changes:
+                    connection.execute(statement, values)
         except OperationalError as error:
             if "locked" in str(error.orig):
                 return False
