@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from app.api.bodies import Body
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
 from app.api.problems import EVENT_STREAM, problems
-from app.chat.events import Done, Failed, Sources, payload_of
+from app.chat.events import Done, Failed, Sources, Suggestions, payload_of
 from app.chat.shared_turns import SharedTurns
 from app.chat.turns import Ask
 from app.errors import problem
@@ -66,6 +66,7 @@ async def chat(
         requester=who.label,
         may_work=who.may(Scope.WRITE),
         no_cache=refuses_kept(cache_control),
+        suggests=True,
     )
     turn = await services.chat.prepare(ask)
     running.start(turn)
@@ -93,7 +94,8 @@ async def regenerate(
     turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
 ) -> Response:
     """Answer the same question again; both answers are kept."""
-    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=who.may(Scope.WRITE))
+    may_work = who.may(Scope.WRITE)
+    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=may_work, suggests=True)
     running.start(turn)
     return _stream(running, who.tenant, turn.id) if stream else await _whole(running, who.tenant, turn.id)
 
@@ -130,13 +132,17 @@ def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) 
 
 async def _whole(running: SharedTurns, tenant: str, turn_id: str) -> Response:
     passages: Sequence[dict[str, Any]] = ()
+    questions: Sequence[str] = ()
     async for batch in running.here.read(tenant, turn_id):
         for _, event in batch:
             match event:
                 case Sources():
                     passages = payload_of(event)["passages"]
+                case Suggestions():
+                    questions = event.questions
                 case Done():
-                    return JSONResponse({**payload_of(event), "passages": list(passages)})
+                    more = {"passages": list(passages), "suggestions": list(questions)}
+                    return JSONResponse({**payload_of(event), **more})
                 case Failed():
                     return problem(502, event.code, event.message, params={"turn_id": event.turn_id})
     raise AssertionError("a stream ends in done or failed")
