@@ -21,6 +21,7 @@ from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.prompt_examples import Examples
 from app.chat.prompt_preview import PromptPreviews
 from app.chat.prompt_versions import Prompts
 from app.chat.redis_cache import RedisCache
@@ -90,6 +91,7 @@ class Services:
     cache_use: AnswerCacheUse
     prompts: Prompts
     previews: PromptPreviews
+    examples: Examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,8 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
-    versions = _prompts(settings, parts, answerer)
+    examples = Examples(parts.database, parts.embedder)
+    versions = _prompts(settings, parts, answerer, examples)
     chat = ChatService(
         catalog=parts.catalog,
         evidence=evidence,
@@ -245,15 +248,16 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         kept=kept,
         cache_use=cache_use,
         prompts=versions,
+        examples=examples,
         previews=PromptPreviews(
             versions, parts.database, evidence, answerer, behind.calls, tools=worker.registry.specs
         ),
     )
 
 
-def _prompts(settings: Settings, parts: Knowledge, answerer: Answerer) -> Prompts:
+def _prompts(settings: Settings, parts: Knowledge, answerer: Answerer, examples: Examples) -> Prompts:
     """The shipped answer template is the one that the answerer brings along."""
     shipped = prompts.shipped(think=settings.model_think)
     if isinstance(answerer, ModelAnswerer):
         shipped = shipped.having({"answer": answerer.template})
-    return Prompts(parts.database, shipped, think=settings.model_think)
+    return Prompts(parts.database, shipped, examples, think=settings.model_think)

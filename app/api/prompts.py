@@ -9,7 +9,7 @@ from pydantic import Field
 from app.api.bodies import MOST, Body
 from app.api.dependencies import Admin, Reader, TheServices, Writer
 from app.api.problems import problems
-from app.api.render import prompt_json, prompt_version_json, tried_json
+from app.api.render import example_json, prompt_json, prompt_version_json, tried_json
 from app.chat.prompt_check import LONGEST, flaws
 from app.chat.prompt_diff import unified
 from app.chat.prompt_versions import LONGEST_NOTE
@@ -59,6 +59,28 @@ class PreviewRequest(Body):
 async def list_prompts(who: Reader, services: TheServices) -> dict[str, Any]:
     """The templates with their live versions."""
     return {"prompts": [prompt_json(prompt) for prompt in await services.prompts.all(who.tenant)]}
+
+
+@router.get("/examples")
+async def list_examples(who: Reader, services: TheServices) -> dict[str, Any]:
+    """Answers that show how to answer, newest first, and answers that people liked and that could be such."""
+    examples = services.examples
+    return {
+        "examples": [example_json(each) for each in await examples.all(who.tenant)],
+        "candidates": [example_json(each) for each in await examples.candidates(who.tenant)],
+    }
+
+
+@router.put("/examples/{turn_id}", status_code=204)
+async def mark_example(turn_id: str, who: Writer, services: TheServices) -> None:
+    """Make an example of an answer; used where the template of answers names `{examples}`."""
+    await services.examples.mark(who.tenant, turn_id, by=who.label)
+
+
+@router.delete("/examples/{turn_id}", status_code=204)
+async def unmark_example(turn_id: str, who: Writer, services: TheServices) -> None:
+    """It is an example no more."""
+    await services.examples.unmark(who.tenant, turn_id)
 
 
 @router.get("/{name}/versions")

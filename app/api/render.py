@@ -6,6 +6,7 @@ from typing import Any
 
 from app.chat.events import passage_json
 from app.chat.prompt_check import OPTIONAL, REQUIRED
+from app.chat.prompt_examples import Example
 from app.chat.prompt_preview import Tried
 from app.chat.prompt_versions import Prompt, PromptVersion
 from app.identity.keys import Key
@@ -149,6 +150,16 @@ def prompt_version_json(version: PromptVersion) -> dict[str, Any]:
         "changed_at": _moment(version.changed_at),
         "published_by": version.published_by,
         "published_at": _moment(version.published_at),
+    }
+
+
+def example_json(example: Example) -> dict[str, Any]:
+    return {
+        "turn_id": example.turn_id,
+        "question": example.question,
+        "answer": example.answer,
+        "marked_by": example.marked_by,
+        "marked_at": _moment(example.marked_at),
     }
 
 

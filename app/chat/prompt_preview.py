@@ -140,10 +140,11 @@ class PromptPreviews:
         by = self._calls.of(tenant)
         if "answer" in draft.variables and not asked.answer:
             asked.answer = (await self._tried(model.of(by, prompts.answer), asked, found)).text
-        live = model.of(by, prompts.named(draft.name))
-        one, other = await asyncio.gather(
-            self._tried(live, asked, found), self._tried(model.of(by, draft), asked, found)
-        )
+        both = [
+            await self._prompts.with_examples(tenant, template, asked.condensed, found.vector)
+            for template in (prompts.named(draft.name), draft)
+        ]
+        one, other = await asyncio.gather(*(self._tried(model.of(by, each), asked, found) for each in both))
         return Compared(asked.question, one, other)
 
     def _model(self) -> ModelAnswerer:
@@ -213,7 +214,6 @@ def _values(asked: _Asked, passages: Sequence[Passage]) -> dict[str, str]:
         "history": history_of(asked.past),
         "answer": asked.answer,
         "material": material(passages),
-        "examples": "",
     }
 
 

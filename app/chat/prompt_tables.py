@@ -23,6 +23,20 @@ prompt_versions = Table(
     UniqueConstraint("tenant", "name", "number"),
 )
 
+# Answers that show how to answer. Copies: the turn itself may be forgotten.
+prompt_examples = Table(
+    "prompt_examples",
+    metadata,
+    Column("turn_id", String(32), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False, index=True),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("embedding_model", String(200), nullable=False),
+    Column("vector", Text, nullable=False),
+    Column("marked_by", String(120), nullable=False),
+    Column("marked_at", Moment, nullable=False),
+)
+
 # What a tenant is answered with; what is not here, or has number 0, is the shipped one.
 live_prompts = Table(
     "live_prompts",

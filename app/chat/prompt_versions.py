@@ -6,7 +6,7 @@ process from the next question on; parsed texts are kept, because a number's tex
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -15,11 +15,13 @@ from sqlalchemy import ColumnElement, Executable, Row, bindparam, delete, insert
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.prompt_check import check, flaws
+from app.chat.prompt_examples import Examples
 from app.chat.prompt_tables import live_prompts, prompt_versions
 from app.chat.prompts import NAMES, PromptSet
 from app.llm.prompts import PromptTemplate, parse
 from knowledge.database import Database, now
 from knowledge.errors import Conflict, NotFound
+from knowledge.ports import Vector
 
 SHIPPED = 0
 LONGEST_NOTE = 200
@@ -76,8 +78,9 @@ class Prompts:
     Raises NotFound ``prompt_not_found`` for a name that no template has.
     """
 
-    def __init__(self, database: Database, shipped: PromptSet, *, think: bool) -> None:
+    def __init__(self, database: Database, shipped: PromptSet, examples: Examples, *, think: bool) -> None:
         self._database = database
+        self._examples = examples
         self._shipped = shipped
         self._think = think
         self._parsed: dict[tuple[str, int, str], PromptTemplate] = {}
@@ -87,7 +90,19 @@ class Prompts:
         rows = await self._database.rows(_LIVE, {"tenant": tenant})
         if not rows:
             return self._shipped
-        return self._shipped.having({row.name: await self._template(tenant, row) for row in rows if row.name in NAMES})
+        found = self._shipped.having({row.name: await self._template(tenant, row) for row in rows if row.name in NAMES})
+        if "examples" not in found.answer.variables:
+            return found
+        kept_under = f"{found.answer.version}+{await self._examples.revision(tenant)}"
+        return found.having({"answer": replace(found.answer, version=kept_under)})
+
+    async def with_examples(
+        self, tenant: str, template: PromptTemplate, question: str, vector: Vector | None
+    ) -> PromptTemplate:
+        """The same with the examples that are nearest to a question, where it has a place for them."""
+        if "examples" not in template.variables:
+            return template
+        return template.showing(examples=await self._examples.shown(tenant, question, vector))
 
     async def all(self, tenant: str) -> list[Prompt]:
         found = []

@@ -188,6 +188,7 @@ class ChatService:
             return
         found = await self.evidence.find(turn, turn.condensed)
         turn.epochs, turn.vector, turn.found = found.epochs, found.vector, found.passages
+        answerer = await self._shown_examples(turn, answerer)
         verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT
         turn.refused = not verdict.answerable and (model is None or not near)
@@ -216,6 +217,15 @@ class ChatService:
         if ask.brought is not None:
             return list(ask.brought.past)
         return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
+
+    async def _shown_examples(self, turn: Turn, answerer: Answerer) -> Answerer:
+        """The answerer with examples that are near to the question, where its template has a place for them."""
+        template = turn.prompts.answer
+        shown = await self._prompts.with_examples(turn.ask.tenant, template, turn.condensed, turn.vector)
+        if shown is template:
+            return answerer
+        turn.prompts = turn.prompts.having({"answer": shown})
+        return self._answerer_of(turn)
 
     def _answerer_of(self, turn: Turn) -> Answerer:
         return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id), turn.prompts.answer)

@@ -34,6 +34,16 @@ async def prompts(visit: Reading) -> Response:
     return page(visit, "prompts.html", prompts=await visit.services.prompts.all(visit.tenant))
 
 
+@router.post("/examples/{turn_id}")
+async def mark(visit: Writing, turn_id: str, on: str = Form("")) -> Response:
+    """An answer becomes an example, or is one no more."""
+    if on:
+        await visit.services.examples.mark(visit.tenant, turn_id, by=_who(visit))
+    else:
+        await visit.services.examples.unmark(visit.tenant, turn_id)
+    return see(f"{path_of('prompts', 'answer')}#examples")
+
+
 @router.get("/{name}")
 async def prompt(visit: Reading, name: str, v: int | None = None, to: int | None = None, notice: str = "") -> Response:
     """``v`` is the version shown: the newest draft, else the live one, when None. ``to`` is compared with it."""
@@ -124,6 +134,7 @@ async def _prompt(
     live = next(version for version in versions if version.live)
     shown = _chosen(versions, live) if number is None else await services.prompts.version(visit.tenant, name, number)
     other = None if to is None else await services.prompts.version(visit.tenant, name, to)
+    takes_examples = "examples" in OPTIONAL[name]
     found = error.flaws if isinstance(error, PromptRefused) else ()
     return page(
         visit,
@@ -145,6 +156,9 @@ async def _prompt(
         notice=notice if notice in NOTICES else "",
         can_preview=services.previews.possible,
         recent=await services.previews.recent(visit.tenant),
+        examples=await services.examples.all(visit.tenant) if takes_examples else [],
+        candidates=await services.examples.candidates(visit.tenant) if takes_examples else [],
+        takes_examples=takes_examples,
         here=_address(name, shown.number),
     )
 

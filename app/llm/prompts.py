@@ -11,7 +11,7 @@ Sent are: instruction, context, output and thinking as the system's message; the
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -40,7 +40,11 @@ class PromptTemplate:
     @property
     def variables(self) -> frozenset[str]:
         """Those that it names."""
-        return frozenset(self.template.input_variables) - {"past"}
+        return frozenset(self.template.input_variables) - {"past"} | frozenset(self.template.partial_variables)
+
+    def showing(self, **values: str) -> "PromptTemplate":
+        """The same with variables filled in beforehand; its version stays what it is."""
+        return replace(self, template=self.template.partial(**values))
 
     def render(self, turns: Sequence[Message] = (), **values: str) -> list[Message]:
         """The messages to send. Raises KeyError when a variable of the template is missing."""
@@ -74,6 +78,8 @@ def parse(name: str, text: str, *, think: bool, number: int | None = None) -> Pr
             ("human", found["input"]),
         ]
     )
+    if "examples" in template.input_variables:
+        template = template.partial(examples="")  # until some are shown
     digest = hashlib.sha256(f"{think}\0{text}".encode()).hexdigest()[:12]
     return PromptTemplate(name, digest if number is None else f"v{number}-{digest}", template, text)
 

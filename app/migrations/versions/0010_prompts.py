@@ -29,6 +29,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant", "name", "number", name=op.f("uq_prompt_versions_tenant_name_number")),
     )
     op.create_table(
+        "prompt_examples",
+        sa.Column("turn_id", sa.String(length=32), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("question", sa.Text(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("embedding_model", sa.String(length=200), nullable=False),
+        sa.Column("vector", sa.Text(), nullable=False),
+        sa.Column("marked_by", sa.String(length=120), nullable=False),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_prompt_examples_tenant")),
+        sa.PrimaryKeyConstraint("turn_id", name=op.f("pk_prompt_examples")),
+    )
+    op.create_index(op.f("ix_prompt_examples_tenant"), "prompt_examples", ["tenant"])
+    op.create_table(
         "live_prompts",
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=40), nullable=False),
