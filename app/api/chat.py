@@ -30,7 +30,8 @@ FRAME_SECONDS = 0.025  # between writes to one reader; the first token never wai
 class ChatRequest(Body):
     """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON.
 
-    ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``).
+    ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``). ``suggestions`` false: no questions to ask
+    next, for who does not show them.
     """
 
     question: str
@@ -38,6 +39,7 @@ class ChatRequest(Body):
     kb: list[str] | None = Field(default=None, min_length=1)
     stream: bool = True
     attachments: list[str] = Field(default_factory=list)
+    suggestions: bool = True
 
 
 class FeedbackRequest(Body):
@@ -66,7 +68,7 @@ async def chat(
         requester=who.label,
         may_work=who.may(Scope.WRITE),
         no_cache=refuses_kept(cache_control),
-        suggests=True,
+        suggests=body.suggestions,
     )
     turn = await services.chat.prepare(ask)
     running.start(turn)

@@ -94,7 +94,9 @@ async def test_none_when_switched_off_when_the_answer_was_cut_and_for_other_chan
     async with served(tmp_path / "b", answerer, suggestions="model") as (http, _):
         body = {"model": "copilot", "messages": [{"role": "user", "content": QUESTION}]}
         assert (await http.post("/v1/chat/completions", json=body)).status_code == 200
-    assert len(model.calls) == 2
+        unasked = {"question": "专营店的保证金是多少？", "stream": False, "suggestions": False}
+        assert (await http.post("/v1/chat", json=unasked)).json()["suggestions"] == []
+    assert len(model.calls) == 3
 
 
 async def test_the_template_of_suggestions_is_the_tenants(tmp_path: Path) -> None:
