@@ -103,6 +103,10 @@ class Settings(ChannelSettings):
     answer_cache: bool = Field(
         True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
     )
+    suggestions: Literal["model", "headings", "off"] = Field(
+        "model",
+        description="Questions to ask next, under an answer: a small call of the model, else headings; or none.",
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."

@@ -21,10 +21,14 @@ from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.prompt_examples import Examples
+from app.chat.prompt_preview import PromptPreviews
+from app.chat.prompt_versions import Prompts
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
+from app.chat.suggestions import Suggester
 from app.chat.work import WorkTurns
 from app.chat.working import Worker
 from app.database import migrate
@@ -85,6 +89,9 @@ class Services:
     tools: Registry
     kept: KeptAnswers
     cache_use: AnswerCacheUse
+    prompts: Prompts
+    previews: PromptPreviews
+    examples: Examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,22 +211,17 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
-    condense = prompts.load("condense")
+    examples = Examples(parts.database, parts.embedder)
+    versions = _prompts(settings, parts, answerer, examples)
     chat = ChatService(
         catalog=parts.catalog,
         evidence=evidence,
         conversations=conversations,
         kept=kept,
         answerer=answerer,
-        condense_template=condense,
-        work=WorkTurns(
-            worker,
-            jobs,
-            conversations,
-            evidence,
-            condense_template=condense,
-            assist_template=prompts.load("assist"),
-        ),
+        prompts=versions,
+        suggester=Suggester(settings.suggestions, behind.flights),
+        work=WorkTurns(worker, jobs, conversations, evidence),
         artifacts=jobs.artifacts,
         calls=behind.calls,
     )
@@ -245,4 +247,17 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         tools=worker.registry,
         kept=kept,
         cache_use=cache_use,
+        prompts=versions,
+        examples=examples,
+        previews=PromptPreviews(
+            versions, parts.database, evidence, answerer, behind.calls, tools=worker.registry.specs
+        ),
     )
+
+
+def _prompts(settings: Settings, parts: Knowledge, answerer: Answerer, examples: Examples) -> Prompts:
+    """The shipped answer template is the one that the answerer brings along."""
+    shipped = prompts.shipped(think=settings.model_think)
+    if isinstance(answerer, ModelAnswerer):
+        shipped = shipped.having({"answer": answerer.template})
+    return Prompts(parts.database, shipped, examples, think=settings.model_think)

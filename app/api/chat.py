@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse
 from app.api.bodies import Body
 from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
 from app.api.problems import EVENT_STREAM, problems
-from app.chat.events import Done, Failed, Sources, payload_of
+from app.chat.events import Done, Failed, Sources, Suggestions, payload_of
 from app.chat.shared_turns import SharedTurns
 from app.chat.turns import Ask
 from app.errors import problem
@@ -30,7 +30,8 @@ FRAME_SECONDS = 0.025  # between writes to one reader; the first token never wai
 class ChatRequest(Body):
     """``kb`` names knowledge bases; without it all are asked. ``stream`` false answers with one JSON.
 
-    ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``).
+    ``attachments`` are ids of uploaded pictures (``POST /v1/artifacts``). ``suggestions`` false: no questions to ask
+    next, for who does not show them.
     """
 
     question: str
@@ -38,6 +39,7 @@ class ChatRequest(Body):
     kb: list[str] | None = Field(default=None, min_length=1)
     stream: bool = True
     attachments: list[str] = Field(default_factory=list)
+    suggestions: bool = True
 
 
 class FeedbackRequest(Body):
@@ -66,6 +68,7 @@ async def chat(
         requester=who.label,
         may_work=who.may(Scope.WRITE),
         no_cache=refuses_kept(cache_control),
+        suggests=body.suggestions,
     )
     turn = await services.chat.prepare(ask)
     running.start(turn)
@@ -93,7 +96,8 @@ async def regenerate(
     turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
 ) -> Response:
     """Answer the same question again; both answers are kept."""
-    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=who.may(Scope.WRITE))
+    may_work = who.may(Scope.WRITE)
+    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=may_work, suggests=True)
     running.start(turn)
     return _stream(running, who.tenant, turn.id) if stream else await _whole(running, who.tenant, turn.id)
 
@@ -130,13 +134,17 @@ def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) 
 
 async def _whole(running: SharedTurns, tenant: str, turn_id: str) -> Response:
     passages: Sequence[dict[str, Any]] = ()
+    questions: Sequence[str] = ()
     async for batch in running.here.read(tenant, turn_id):
         for _, event in batch:
             match event:
                 case Sources():
                     passages = payload_of(event)["passages"]
+                case Suggestions():
+                    questions = event.questions
                 case Done():
-                    return JSONResponse({**payload_of(event), "passages": list(passages)})
+                    more = {"passages": list(passages), "suggestions": list(questions)}
+                    return JSONResponse({**payload_of(event), **more})
                 case Failed():
                     return problem(502, event.code, event.message, params={"turn_id": event.turn_id})
     raise AssertionError("a stream ends in done or failed")

@@ -5,6 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from app.chat.events import passage_json
+from app.chat.prompt_check import OPTIONAL, REQUIRED
+from app.chat.prompt_examples import Example
+from app.chat.prompt_preview import Tried
+from app.chat.prompt_versions import Prompt, PromptVersion
 from app.identity.keys import Key
 from app.identity.users import Member
 from app.jobs.models import Artifact, Job
@@ -120,6 +124,57 @@ def artifact_json(jobs: JobService, artifact: Artifact) -> dict[str, Any]:
         "url": path,
         "link": f"{path}?{jobs.artifacts.sign(artifact)}",
         "created_at": _moment(artifact.created_at),
+    }
+
+
+def prompt_json(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "name": prompt.name,
+        "live": prompt_version_json(prompt.live),
+        "drafts": prompt.drafts,
+        "published": prompt.published,
+        "variables": {"required": list(REQUIRED[prompt.name]), "optional": list(OPTIONAL[prompt.name])},
+    }
+
+
+def prompt_version_json(version: PromptVersion) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "number": version.number,
+        "state": "live" if version.live else "draft" if version.draft else "published",
+        "text": version.text,
+        "digest": version.digest,
+        "note": version.note,
+        "based_on": version.based_on if version.number else None,
+        "changed_by": version.changed_by,
+        "changed_at": _moment(version.changed_at),
+        "published_by": version.published_by,
+        "published_at": _moment(version.published_at),
+    }
+
+
+def example_json(example: Example) -> dict[str, Any]:
+    return {
+        "turn_id": example.turn_id,
+        "question": example.question,
+        "answer": example.answer,
+        "marked_by": example.marked_by,
+        "marked_at": _moment(example.marked_at),
+    }
+
+
+def tried_json(tried: Tried) -> dict[str, Any]:
+    error = tried.error
+    return {
+        "prompt_version": tried.prompt,
+        "answer": tried.text,
+        "citations": list(tried.citations),
+        "passages": [{"n": n, **passage_json(passage)} for n, passage in enumerate(tried.passages, 1)],
+        "tool_calls": [{"name": name, "arguments": arguments} for name, arguments in tried.calls],
+        "finish": tried.finish,
+        "usage": tried.usage,
+        "timings_ms": {"first_token": tried.first_token_ms, "total": tried.total_ms},
+        "error": {"code": error.error_code, "message": error.message} if error else None,
     }
 
 

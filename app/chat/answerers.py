@@ -15,7 +15,7 @@ from app.jobs.models import Job
 from app.llm import extractive
 from app.llm.budget import TokenBudget
 from app.llm.logged import CallsOf
-from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta
+from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta, ToolSpec
 from app.llm.prompts import PromptTemplate
 from knowledge.database import now
 from knowledge.language import language_of
@@ -36,8 +36,8 @@ class Answerer(Protocol):
     @property
     def prompt_version(self) -> str | None: ...
 
-    def of(self, calls: CallsOf) -> "Answerer":
-        """The same for one turn, whose calls of a model are written down there."""
+    def of(self, calls: CallsOf, template: PromptTemplate) -> "Answerer":
+        """The same for one turn, by its tenant's template, whose calls of a model are written down there."""
 
     async def fit(self, question: str, found: Retrieval, past: list[PastTurn]) -> tuple[Retrieval, list[PastTurn]]:
         """As many passages, from the best, and earlier turns, from the newest, as there is room for."""
@@ -66,7 +66,7 @@ class ModelAnswerer:
         calls: CallsOf | None = None,
     ) -> None:
         self.model = model
-        self._template = template
+        self.template = template
         self._temperature = temperature
         self._max_tokens = max_tokens
         self._budget = budget
@@ -78,12 +78,12 @@ class ModelAnswerer:
 
     @property
     def prompt_version(self) -> str:
-        return self._template.version
+        return self.template.version
 
-    def of(self, calls: CallsOf) -> Self:
+    def of(self, calls: CallsOf, template: PromptTemplate) -> Self:
         return type(self)(
             self.model,
-            self._template,
+            template,
             temperature=self._temperature,
             max_tokens=self._max_tokens,
             budget=self._budget,
@@ -100,8 +100,8 @@ class ModelAnswerer:
         """For the prompt of a worker and its tools, if one is given."""
         if self._budget is None:
             return found, past
-        template = worker.template if worker else self._template
-        fixed = template.render(question=question, evidence="", today=_today(), pictures="")
+        template = worker.template if worker else self.template
+        fixed = template.render(question=question, evidence="", today=today(), pictures="")
         if worker:
             fixed += [
                 Message("system", tool.description + json.dumps(tool.parameters)) for tool in worker.registry.specs
@@ -110,7 +110,7 @@ class ModelAnswerer:
             self._budget.fit,
             fixed,
             [numbered([passage]) for passage in found.passages],
-            [_messages([turn]) for turn in past],
+            [messages_of([turn]) for turn in past],
             answer=self._max_tokens,
         )
         return replace(found, passages=found.passages[: room.passages]), past[len(past) - room.turns :]
@@ -118,8 +118,8 @@ class ModelAnswerer:
     async def stream(
         self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
     ) -> AsyncGenerator[Delta, None]:
-        messages = _rendered(self._template, question, found.passages, past)
-        stream = self.model_for(self._template).stream(
+        messages = _rendered(self.template, question, found.passages, past)
+        stream = self.model_for(self.template).stream(
             instructed(messages, instructions), temperature=self._temperature, max_tokens=self._max_tokens
         )
         async with aclosing(stream) as deltas:
@@ -141,6 +141,11 @@ class ModelAnswerer:
             async for delta in deltas:
                 yield delta
 
+    def write(self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Delta, None]:
+        """What the model says to messages that were rendered by its template."""
+        model = self.model_for(self.template)
+        return model.stream(messages, temperature=self._temperature, max_tokens=self._max_tokens, tools=tools)
+
     def work(self, worker: Worker, effort: Effort) -> AsyncGenerator[Delta | Job, None]:
         """The same model with tools in its hands."""
         model = self.model_for(worker.template)
@@ -161,7 +166,7 @@ class ExtractiveAnswerer:
     def __init__(self, embedder: Embedder | None = None) -> None:
         self._embedder = embedder
 
-    def of(self, calls: CallsOf) -> Self:  # noqa: ARG002 (the port's)
+    def of(self, calls: CallsOf, template: PromptTemplate) -> Self:  # noqa: ARG002 (the port's)
         return self
 
     async def fit(
@@ -194,11 +199,7 @@ class ExtractiveAnswerer:
 def _rendered(
     template: PromptTemplate, question: str, evidence: Sequence[Passage], past: Sequence[PastTurn]
 ) -> list[Message]:
-    turns = [
-        message for turn in past for message in (Message("user", turn.question), Message("assistant", turn.answer))
-    ]
-    today = now().astimezone().date().isoformat()
-    return template.render(turns, question=question, evidence=numbered(evidence), today=today)
+    return template.render(messages_of(past), question=question, evidence=numbered(evidence), today=today())
 
 
 def instructed(messages: Sequence[Message], instructions: str) -> list[Message]:
@@ -221,11 +222,13 @@ def numbered(evidence: Sequence[Passage]) -> str:
     return "\n\n".join(blocks)
 
 
-def _messages(past: Sequence[PastTurn]) -> list[Message]:
+def messages_of(past: Sequence[PastTurn]) -> list[Message]:
+    """Earlier turns as messages."""
     return [m for turn in past for m in (Message("user", turn.question), Message("assistant", turn.answer))]
 
 
-def _today() -> str:
+def today() -> str:
+    """As prompts are told it."""
     return now().astimezone().date().isoformat()
 
 

@@ -36,6 +36,7 @@ class CachedAnswer:
     answer: str
     evidence: tuple[Passage, ...]
     usage: dict[str, int] = field(default_factory=dict)
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class KeptQuestion:
     answer: str
     vector: str = ""
     usage: dict[str, int] = field(default_factory=dict)
+    suggestions: tuple[str, ...] = ()
 
 
 class AnswerCache(Protocol):

@@ -23,6 +23,11 @@ def points_back(question: str) -> bool:
     return len(question) <= SHORT or bool(_POINTS_BACK.search(question))
 
 
+def history_of(past: Sequence[PastTurn]) -> str:
+    """The last turns as the prompt shows them."""
+    return "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in past[-3:])
+
+
 async def condense(
     question: str, past: Sequence[PastTurn], *, model: ChatModel | None, template: PromptTemplate
 ) -> str:
@@ -32,8 +37,7 @@ async def condense(
     joined = f"{past[-1].question} {question}"
     if model is None:
         return joined
-    history = "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in past[-3:])
-    messages = template.render(history=history, question=question)
+    messages = template.render(history=history_of(past), question=question)
     try:
         async with aclosing(model.stream(messages, temperature=0.0, max_tokens=200)) as deltas:
             text = "".join([delta.text async for delta in deltas if isinstance(delta, TextDelta)]).strip()

@@ -58,6 +58,13 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Questions to ask next, one to three; for readers that said they show them."""
+
+    questions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The end of an answer.
 
@@ -89,7 +96,7 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Tool | Job | Done | Failed
+Event: TypeAlias = Started | Stage | Sources | Reasoning | Token | Tool | Job | Suggestions | Done | Failed
 
 
 def name_of(event: Event) -> str:

@@ -65,13 +65,14 @@ class KeptAnswers:
         if kept is None:
             return None
         turn.cached, turn.evidence, turn.saved = "exact", kept.evidence, _tokens(kept.usage)
+        turn.suggestions = kept.suggestions
         return kept.answer
 
     async def proven(self, turn: Turn, made_by: MadeBy) -> str | None:
         """The answer, by the turn's evidence and a kept question that asks the same."""
         if not turn.takes or (kept := await self._asked_before(turn, made_by)) is None:
             return None
-        turn.cached, turn.saved = "evidence", _tokens(kept.usage)
+        turn.cached, turn.saved, turn.suggestions = "evidence", _tokens(kept.usage), kept.suggestions
         return kept.answer
 
     def written(self, turn: Turn, made_by: MadeBy, write: Generate) -> AsyncGenerator[Delta, None]:
@@ -88,8 +89,9 @@ class KeptAnswers:
         if not (turn.keeps and whole and turn.evidence):
             return
         tenant, usage = turn.ask.tenant, dict(turn.made_with or turn.usage)
-        question = KeptQuestion(turn.condensed, done.answer, packed(turn.vector), usage)
-        await self._cache.put(tenant, self._exact_key(turn, made_by), CachedAnswer(done.answer, turn.evidence, usage))
+        question = KeptQuestion(turn.condensed, done.answer, packed(turn.vector), usage, turn.suggestions)
+        answer = CachedAnswer(done.answer, turn.evidence, usage, turn.suggestions)
+        await self._cache.put(tenant, self._exact_key(turn, made_by), answer)
         await self._cache.keep(tenant, self._key(turn, made_by), question)
 
     async def purge(self, tenant: str) -> int:

@@ -15,16 +15,17 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
 from app.chat.condense import condense
-from app.chat.events import Done, Event, Failed, Sources, Stage, Started
+from app.chat.events import Done, Event, Failed, Sources, Stage, Started, Suggestions
 from app.chat.evidence import Evidence
 from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
+from app.chat.prompt_versions import Prompts
 from app.chat.said import event_of, say
+from app.chat.suggestions import Suggester
 from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
 from app.jobs.artifacts import Artifacts
 from app.llm.logged import CallBook
-from app.llm.prompts import PromptTemplate
 from knowledge.answerability import LENIENT
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
@@ -50,7 +51,8 @@ class ChatService:
         evidence: Evidence,
         conversations: Conversations,
         answerer: Answerer,
-        condense_template: PromptTemplate,
+        prompts: Prompts,
+        suggester: Suggester,
         kept: KeptAnswers,
         work: WorkTurns,
         artifacts: Artifacts,
@@ -60,7 +62,8 @@ class ChatService:
         self.evidence = evidence
         self._conversations = conversations
         self.answerer = answerer
-        self._condense_template = condense_template
+        self._prompts = prompts
+        self._suggester = suggester
         self._kept = kept
         self._work = work
         self._artifacts = artifacts
@@ -89,7 +92,8 @@ class ChatService:
         bases = await self._catalog.named(ask.tenant, ask.kbs)
         conversation = await self._conversations.open(ask.tenant, ask.conversation_id, channel=ask.channel)
         epochs = {kb.id: kb.epoch for kb in bases}
-        turn = Turn(uuid4().hex, conversation, ask, condensed=question, epochs=epochs)
+        prompts = await self._prompts.live(ask.tenant)
+        turn = Turn(uuid4().hex, conversation, ask, condensed=question, prompts=prompts, epochs=epochs)
         await self._conversations.begin(
             ask.tenant,
             turn_id=turn.id,
@@ -101,12 +105,14 @@ class ChatService:
         )
         return turn
 
-    async def again(self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False) -> Turn:
+    async def again(
+        self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False, suggests: bool = False
+    ) -> Turn:
         """A new version of an earlier turn. Raises NotFound ``turn_not_found``."""
         old = await self._conversations.turn(tenant, turn_id)
         kbs = None if old.knowledge_bases is None else tuple(old.knowledge_bases)
         ask = Ask(tenant, old.question, kbs, old.conversation_id, regenerates=old.id, attachments=old.attachments)
-        return await self.prepare(replace(ask, requester=requester, may_work=may_work))
+        return await self.prepare(replace(ask, requester=requester, may_work=may_work, suggests=suggests))
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of a prepared turn; ends in Done or Failed. Closing it closes the model's connection."""
@@ -115,6 +121,8 @@ class ChatService:
             async with aclosing(self._events(turn)) as events:
                 async for event in events:
                     yield event
+            if questions := await self._suggester.after(turn, self._answerer_of(turn)):
+                yield Suggestions(questions)
             yield await self.finish(turn)
         except CopilotError as error:
             log.warning("turn failed id=%s code=%s", turn.id, error.error_code)
@@ -150,12 +158,12 @@ class ChatService:
             usage=turn.usage,
             timings_ms=turn.timings_ms,
         )
-        await self._kept.keep(turn, self._made_by, done)
+        await self._kept.keep(turn, self._made_by(turn), done)
         await self._conversations.finish(
             done,
             condensed=turn.condensed,
             evidence=turn.evidence,
-            prompt_version=self.answerer.prompt_version,
+            prompt_version=self._answerer_of(turn).prompt_version,
             saved_tokens=turn.saved,
         )
         return done
@@ -170,16 +178,17 @@ class ChatService:
                 async for event in events:
                     yield event
             return
-        model = answerer.model_for(self._condense_template) if isinstance(answerer, ModelAnswerer) else None
-        turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
+        model = answerer.model_for(turn.prompts.condense) if isinstance(answerer, ModelAnswerer) else None
+        turn.condensed = await condense(turn.condensed, past, model=model, template=turn.prompts.condense)
         await self._kept.admit(turn, past)
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
-        if kept := await self._kept.exact(turn, self._made_by):
+        if kept := await self._kept.exact(turn, self._made_by(turn)):
             yield Sources(turn.evidence)
             yield say(turn, kept)
             return
         found = await self.evidence.find(turn, turn.condensed)
-        turn.epochs, turn.vector = found.epochs, found.vector
+        turn.epochs, turn.vector, turn.found = found.epochs, found.vector, found.passages
+        answerer = await self._shown_examples(turn, answerer)
         verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT
         turn.refused = not verdict.answerable and (model is None or not near)
@@ -190,7 +199,7 @@ class ChatService:
         found, past = await answerer.fit(question, found, past)
         turn.evidence = found.passages
         yield Sources(turn.evidence)
-        if not turn.refused and (kept := await self._kept.proven(turn, self._made_by)):
+        if not turn.refused and (kept := await self._kept.proven(turn, self._made_by(turn))):
             yield say(turn, kept)
             return
         yield Stage("reading")
@@ -198,7 +207,7 @@ class ChatService:
             yield say(turn, refusal(ask.question, empty=False, near=True) + "\n\n")
         instructions = ask.brought.instructions if ask.brought else ""
         write = partial(answerer.stream, question, found, past, instructions=instructions)
-        async with aclosing(self._kept.written(turn, self._made_by, write)) as deltas:
+        async with aclosing(self._kept.written(turn, self._made_by(turn), write)) as deltas:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said
@@ -209,9 +218,18 @@ class ChatService:
             return list(ask.brought.past)
         return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
-    def _answerer_of(self, turn: Turn) -> Answerer:
-        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id))
+    async def _shown_examples(self, turn: Turn, answerer: Answerer) -> Answerer:
+        """The answerer with examples that are near to the question, where its template has a place for them."""
+        template = turn.prompts.answer
+        shown = await self._prompts.with_examples(turn.ask.tenant, template, turn.condensed, turn.vector)
+        if shown is template:
+            return answerer
+        turn.prompts = turn.prompts.having({"answer": shown})
+        return self._answerer_of(turn)
 
-    @property
-    def _made_by(self) -> MadeBy:
-        return self._kept.made_by(prompt=self.answerer.prompt_version, model=self.answerer.name)
+    def _answerer_of(self, turn: Turn) -> Answerer:
+        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id), turn.prompts.answer)
+
+    def _made_by(self, turn: Turn) -> MadeBy:
+        answerer = self._answerer_of(turn)
+        return self._kept.made_by(prompt=answerer.prompt_version, model=answerer.name)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.chat.history import PastTurn
+from app.chat.prompts import PromptSet
 from app.llm.ports import Message, ToolSpec
 from knowledge.models import Passage
 from knowledge.ports import Vector
@@ -32,7 +33,7 @@ class Ask:
     ``attachments`` are artifact ids of pictures; ``may_work`` says whether this user may start jobs, whose results the
     channel brings to ``reply_to``. ``once`` names the message: asked again, it starts no job a second time. With
     ``brought`` the turns before it are those that the client says. ``no_cache``: no kept answer will do; the one that
-    is made may be kept.
+    is made may be kept. ``suggests``: whoever reads the answer is shown questions to ask next.
     """
 
     tenant: str
@@ -45,6 +46,7 @@ class Ask:
     requester: str | None = None
     may_work: bool = False
     no_cache: bool = False
+    suggests: bool = False
     reply_to: Mapping[str, Any] = field(default_factory=dict)
     once: str | None = None
     brought: Brought | None = None
@@ -52,13 +54,16 @@ class Ask:
 
 @dataclass(slots=True)
 class Turn:
-    """An answer in the making: what a stop or a failure has to work with."""
+    """An answer in the making: what a stop or a failure has to work with. ``prompts`` are its tenant's."""
 
     id: str
     conversation_id: str
     ask: Ask
     condensed: str
+    prompts: PromptSet
     evidence: tuple[Passage, ...] = ()
+    found: tuple[Passage, ...] = ()  # for a question; the evidence is what of it was given
+    suggestions: tuple[str, ...] = ()
     text: list[str] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
     finish: str = "stop"

@@ -14,7 +14,6 @@ from app.chat.turns import Brought, Turn
 from app.chat.working import Effort, Worker
 from app.jobs import models as jobs
 from app.jobs.service import JobService
-from app.llm.prompts import PromptTemplate
 from app.tools import wording as tool_texts
 from app.tools.commands import HELP, Command
 from app.tools.registry import Caller, Did
@@ -30,16 +29,11 @@ class WorkTurns:
         jobs: JobService,
         conversations: Conversations,
         evidence: Evidence,
-        *,
-        condense_template: PromptTemplate,
-        assist_template: PromptTemplate,
     ) -> None:
         self._worker = worker
         self._jobs = jobs
         self._conversations = conversations
         self._evidence = evidence
-        self._condense_template = condense_template
-        self._assist_template = assist_template
 
     def events(self, turn: Turn, answerer: Answerer, past: list[PastTurn]) -> AsyncGenerator[Event, None] | None:
         """The events of a command, of a piece of work, or with a client's tools; None for a question."""
@@ -68,13 +62,14 @@ class WorkTurns:
     async def _worked(self, turn: Turn, model: ModelAnswerer, past: list[PastTurn]) -> AsyncGenerator[Event, None]:
         ask = turn.ask
         question = ask.question.strip()
-        found, past = await model.fit(question, await self._evidence.near(turn, question), past, worker=self._worker)
+        worker = replace(self._worker, template=turn.prompts.work)
+        found, past = await model.fit(question, await self._evidence.near(turn, question), past, worker=worker)
         turn.evidence = found.passages
         if found.passages:
             yield Sources(found.passages)
         yield Stage("reading")
         effort = Effort(question, await self._caller(turn), past, numbered(turn.evidence))
-        async with aclosing(model.work(self._worker, effort)) as deltas:
+        async with aclosing(model.work(worker, effort)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, jobs.Job):
                     yield Job(delta.id, delta.kind, delta.state.value)
@@ -84,15 +79,15 @@ class WorkTurns:
     async def _assisted(self, turn: Turn, model: ModelAnswerer, brought: Brought) -> AsyncGenerator[Event, None]:
         """The model decides whether to answer or to call a tool of the client's, so it is asked in any case."""
         question = turn.ask.question.strip()
-        asked = model.model_for(self._condense_template)
-        turn.condensed = await condense(question, brought.past, model=asked, template=self._condense_template)
+        asked = model.model_for(turn.prompts.condense)
+        turn.condensed = await condense(question, brought.past, model=asked, template=turn.prompts.condense)
         found, past = await model.fit(question, await self._evidence.near(turn, turn.condensed), list(brought.past))
         turn.evidence = found.passages
         if found.passages:
             yield Sources(found.passages)
         yield Stage("reading")
         brought = replace(brought, past=tuple(past))
-        async with aclosing(model.assist(self._assist_template, question, turn.evidence, brought)) as deltas:
+        async with aclosing(model.assist(turn.prompts.assist, question, turn.evidence, brought)) as deltas:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said

@@ -57,7 +57,7 @@ class RemoteBackend:
         self, question: str, kbs: Sequence[str] | None, conversation: str | None
     ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
         body = {"question": question, "kb": list(kbs) if kbs else None, "conversation_id": conversation}
-        async with self._http.stream("POST", "/v1/chat", json=body) as response:
+        async with self._http.stream("POST", "/v1/chat", json={**body, "suggestions": False}) as response:
             if response.status_code != 200:
                 await response.aread()
                 raise _problem(response)

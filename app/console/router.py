@@ -12,6 +12,7 @@ from app.console import (
     hit_test,
     jobs,
     keys,
+    prompts,
     session,
     studio,
     thumbnails,
@@ -44,6 +45,7 @@ for _part in (
     thumbnails.router,
     dingtalk.router,
     keys.router,
+    prompts.router,
     _elsewhere,
 ):
     router.include_router(_part, prefix=HOME)

@@ -11,7 +11,7 @@ Sent are: instruction, context, output and thinking as the system's message; the
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -20,18 +20,31 @@ from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
 from app.llm.ports import Message, Role
 
 PARTS = ("instruction", "context", "input", "output")
-_SECTION = re.compile(r"^## (\w+)\s*$", re.MULTILINE)
-_EXAMPLE = re.compile(r"^### (human|think|ai)\s*$", re.MULTILINE)
+SECTION = re.compile(r"^## (\w+)\s*$", re.MULTILINE)
+EXAMPLE = re.compile(r"^### (human|think|ai)\s*$", re.MULTILINE)
 _ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """``version`` is a hash of the text and the switch: part of every logged call and of the cache key."""
+    """``version`` is a hash of the text and the switch: part of every logged call and of the cache key.
+
+    A text that was published here has its number before it: ``v3-0f1e2d3c4b5a``. ``text`` is what it was read from.
+    """
 
     name: str
     version: str
     template: ChatPromptTemplate
+    text: str
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Those that it names."""
+        return frozenset(self.template.input_variables) - {"past"} | frozenset(self.template.partial_variables)
+
+    def showing(self, **values: str) -> "PromptTemplate":
+        """The same with variables filled in beforehand; its version stays what it is."""
+        return replace(self, template=self.template.partial(**values))
 
     def render(self, turns: Sequence[Message] = (), **values: str) -> list[Message]:
         """The messages to send. Raises KeyError when a variable of the template is missing."""
@@ -44,8 +57,12 @@ def load(name: str, *, folder: Path, think: bool = True) -> PromptTemplate:
 
     Raises FileNotFoundError, or ValueError for a file that lacks one of the four parts.
     """
-    text = (folder / f"{name}.md").read_text(encoding="utf-8")
-    parts = _split(_SECTION, text)
+    return parse(name, (folder / f"{name}.md").read_text(encoding="utf-8"), think=think)
+
+
+def parse(name: str, text: str, *, think: bool, number: int | None = None) -> PromptTemplate:
+    """A template from its text; ``number`` is that of a published version. Raises ValueError: it lacks a part."""
+    parts = _split(SECTION, text)
     found = dict(parts)
     missing = [part for part in PARTS if part not in found]
     if missing:
@@ -61,8 +78,10 @@ def load(name: str, *, folder: Path, think: bool = True) -> PromptTemplate:
             ("human", found["input"]),
         ]
     )
-    version = hashlib.sha256(f"{think}\0{text}".encode()).hexdigest()[:12]
-    return PromptTemplate(name, version, template)
+    if "examples" in template.input_variables:
+        template = template.partial(examples="")  # until some are shown
+    digest = hashlib.sha256(f"{think}\0{text}".encode()).hexdigest()[:12]
+    return PromptTemplate(name, digest if number is None else f"v{number}-{digest}", template, text)
 
 
 def _split(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
@@ -74,7 +93,7 @@ def _examples(text: str, *, think: bool) -> list[BaseMessage]:
     """Messages as they stand: braces in an example are no variables."""
     messages: list[BaseMessage] = []
     thought = ""
-    for role, body in _split(_EXAMPLE, text):
+    for role, body in _split(EXAMPLE, text):
         if role == "human":
             messages.append(HumanMessage(body))
         elif role == "think":

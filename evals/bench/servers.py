@@ -87,6 +87,7 @@ async def copilot(model: Server, *, chunks: int = 0, command: Sequence[str] | No
             "COPILOT_MODEL_BASE_URL": f"{model.url}/v1",
             "COPILOT_MODEL_API_KEY": "none",
             "COPILOT_MODEL_NAME": "fake",
+            "COPILOT_SUGGESTIONS": "off",  # a second call of the model, which no baseline makes
         }
         argv = (*(command or (sys.executable, "-m", "app", "up", "--port")), f"{port}")
         async with _running(argv, port, ready="/readyz", env=env) as server:

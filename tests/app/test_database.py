@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from app.channels.tables import handoffs
+from app.chat.prompt_tables import prompt_versions
 from app.chat.tables import turns
 from app.database import migrate
 from app.identity.tables import api_keys
@@ -21,7 +22,9 @@ async def test_the_newest_revision_has_the_tables_of_the_code(tmp_path: Path) ->
     await migrate(database)
     await migrate(database)  # a second time is nothing
 
-    assert {table.metadata for table in (turns, api_keys, chunks, jobs, handoffs, model_calls)} == {metadata}
+    assert {table.metadata for table in (turns, api_keys, chunks, jobs, handoffs, model_calls, prompt_versions)} == {
+        metadata
+    }
 
     def differences(connection: Connection) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))

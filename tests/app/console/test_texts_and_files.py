@@ -42,6 +42,7 @@ async def test_english_pages_have_no_chinese_left(tmp_path: Path) -> None:
         for path in (
             "/console", "/console/kb/shop", "/console/kb/shop?q=none", "/console/kb/shop/search?q=deposit",
             "/console/kb/shop/search?q=martian", f"/console/documents/{document.id}", "/console/keys", "/console/login",
+            "/console/prompts",
         ):  # fmt: skip
             page = await see(http, path)
             for switch in page.css("form[data-language], script"):
@@ -81,6 +82,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|(kind|kind_text|field|hint|option|about|value|note|state|queue)\..+|studio\.in_\w+"
     by_value += r"|review\.(all|pending|approved|rejected)|jobs\.(all|waiting|active|succeeded|failed)"
     by_value += r"|(role|rung|reply|reply_state|api)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
+    by_value += r"|prompt_(name|about|state)\.\w+|prompts\.notice_\w+"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 
