@@ -17,8 +17,11 @@ from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
+from app.chat.curated import CuratedMatches
+from app.chat.curation import Curation
 from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
+from app.chat.gaps import Gaps
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
 from app.chat.redis_cache import RedisCache
@@ -78,7 +81,7 @@ class Services:
     groups: Groups
     replies: Replies
     handoffs: Handoffs
-    curated: CuratedAnswers
+    curation: Curation
     calls: Calls
     model_calls: ModelCalls
     channel_processes: ChannelProcesses
@@ -205,8 +208,12 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
     condense = prompts.load("condense")
+    curated, gaps = CuratedAnswers(parts.database), Gaps(parts.database, parts.embedder, known_scale=calibrated)
+    matches = CuratedMatches(curated, parts.catalog, parts.embedder, known_scale=calibrated)
     chat = ChatService(
         catalog=parts.catalog,
+        curated=matches,
+        gaps=gaps,
         evidence=evidence,
         conversations=conversations,
         kept=kept,
@@ -238,7 +245,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         groups=Groups(parts.database, parts.catalog),
         replies=Replies(parts.database),
         handoffs=Handoffs(parts.database),
-        curated=CuratedAnswers(parts.database),
+        curation=Curation(curated, matches, gaps, parts.catalog),
         calls=Calls(parts.database),
         model_calls=behind.model_calls,
         channel_processes=ChannelProcesses(parts.database),

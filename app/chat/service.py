@@ -1,7 +1,7 @@
 """A question → events: condense, retrieve, decide whether the evidence answers, write, check the citations, keep.
 
-One async generator for every channel. What deserves an error status is checked by :meth:`ChatService.prepare`,
-before the first event; after it, failure is an event.
+What people wrote to a question comes before all that. One async generator for every channel. What deserves an error
+status is checked by :meth:`ChatService.prepare`, before the first event; after it, failure is an event.
 """
 
 import logging
@@ -15,8 +15,10 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
 from app.chat.condense import condense
+from app.chat.curated import CuratedMatches
 from app.chat.events import Done, Event, Failed, Sources, Stage, Started
 from app.chat.evidence import Evidence
+from app.chat.gaps import Gaps
 from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
 from app.chat.said import event_of, say
@@ -24,6 +26,7 @@ from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
 from app.jobs.artifacts import Artifacts
 from app.llm.logged import CallBook
+from app.llm.ports import ChatModel
 from app.llm.prompts import PromptTemplate
 from knowledge.answerability import LENIENT
 from knowledge.catalog import Catalog
@@ -51,6 +54,8 @@ class ChatService:
         conversations: Conversations,
         answerer: Answerer,
         condense_template: PromptTemplate,
+        curated: CuratedMatches,
+        gaps: Gaps,
         kept: KeptAnswers,
         work: WorkTurns,
         artifacts: Artifacts,
@@ -61,6 +66,8 @@ class ChatService:
         self._conversations = conversations
         self.answerer = answerer
         self._condense_template = condense_template
+        self._curated = curated
+        self._gaps = gaps
         self._kept = kept
         self._work = work
         self._artifacts = artifacts
@@ -135,7 +142,8 @@ class ChatService:
 
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
         """Keep what was answered, whole or up to a stop; → the last event."""
-        text, cited = citations.check("".join(turn.text).strip(), len(turn.evidence))
+        text = "".join(turn.text).strip()
+        text, cited = (text, ()) if turn.curated else citations.check(text, len(turn.evidence))
         turn.lap("total")
         done = Done(
             turn.id,
@@ -144,7 +152,8 @@ class ChatService:
             citations=cited,
             refused=turn.refused,
             cached=turn.cached,
-            model=turn.model or self.answerer.name,
+            curated=turn.curated is not None,
+            model="" if turn.curated else turn.model or self.answerer.name,
             finish="stopped" if stopped else turn.finish,
             notice="no_model" if self.answerer.kind == "extractive" and turn.evidence and not turn.refused else None,
             usage=turn.usage,
@@ -155,8 +164,10 @@ class ChatService:
             done,
             condensed=turn.condensed,
             evidence=turn.evidence,
-            prompt_version=self.answerer.prompt_version,
+            prompt_version=None if turn.curated else self.answerer.prompt_version,
             saved_tokens=turn.saved,
+            curated=turn.curated,
+            also=self._gaps.of(turn) if done.refused else (),
         )
         return done
 
@@ -171,7 +182,9 @@ class ChatService:
                     yield event
             return
         model = answerer.model_for(self._condense_template) if isinstance(answerer, ModelAnswerer) else None
-        turn.condensed = await condense(turn.condensed, past, model=model, template=self._condense_template)
+        if written := await self._written(turn, past, model):
+            yield say(turn, written)
+            return
         await self._kept.admit(turn, past)
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
         if kept := await self._kept.exact(turn, self._made_by):
@@ -202,6 +215,14 @@ class ChatService:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said
+
+    async def _written(self, turn: Turn, past: list[PastTurn], model: ChatModel | None) -> str | None:
+        """What people wrote to the question, as it was asked or as it is condensed here."""
+        if written := await self._curated.reply(turn, past):
+            return written
+        asked = turn.condensed
+        turn.condensed = await condense(asked, past, model=model, template=self._condense_template)
+        return await self._curated.reply(turn, past) if turn.condensed != asked else None
 
     async def _past(self, turn: Turn) -> list[PastTurn]:
         ask = turn.ask

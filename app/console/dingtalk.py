@@ -50,7 +50,7 @@ async def dingtalk(visit: Reading) -> Response:
         members=members,
         roles=list(Role),
         waiting=await services.handoffs.waiting(tenant),
-        proposed=await services.curated.list(tenant, "proposed"),
+        proposed=await services.curation.answers.list(tenant, "proposed"),
         names=await _names(visit, members),
         processes=await services.channel_processes.now_running(CHANNEL),
         prose=html_of,
