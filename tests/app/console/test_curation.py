@@ -133,6 +133,16 @@ async def test_an_answer_that_was_wrong_is_put_right_from_its_page(tmp_path: Pat
         assert (dict(kept.source), made.status_code) == ({"turn": turn.id}, 303)
 
 
+async def test_an_answer_that_people_wrote_says_so_and_leads_to_its_form(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, services):
+        await services.knowledge.ensure(DEFAULT_TENANT, "shop")
+        made = await write(http, "保证金多少", "五万。")
+        page = await see(http, link(services, (await ask(http, "保证金多少"))["turn_id"]))
+        assert "人工核对" in words(page, ".curated-mark")
+        assert "AI" not in words(page)
+        assert one(page, ".fix a").attributes["href"] == f"/console/curated/{made['id']}"
+
+
 async def test_another_tenants_operator_is_not_shown_how_to_correct_it(tmp_path: Path) -> None:
     async with served(tmp_path, require_keys=True) as (http, services):
         turn = await answered(services)
