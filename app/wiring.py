@@ -17,8 +17,11 @@ from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
+from app.chat.curated import CuratedMatches
+from app.chat.curation import Curation
 from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
+from app.chat.gaps import Gaps
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
 from app.chat.prompt_examples import Examples
@@ -82,7 +85,7 @@ class Services:
     groups: Groups
     replies: Replies
     handoffs: Handoffs
-    curated: CuratedAnswers
+    curation: Curation
     calls: Calls
     model_calls: ModelCalls
     channel_processes: ChannelProcesses
@@ -213,8 +216,12 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
     examples = Examples(parts.database, parts.embedder)
     versions = _prompts(settings, parts, answerer, examples)
+    curated, gaps = CuratedAnswers(parts.database), Gaps(parts.database, parts.embedder, known_scale=calibrated)
+    matches = CuratedMatches(curated, parts.catalog, parts.embedder, known_scale=calibrated)
     chat = ChatService(
         catalog=parts.catalog,
+        curated=matches,
+        gaps=gaps,
         evidence=evidence,
         conversations=conversations,
         kept=kept,
@@ -240,7 +247,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         groups=Groups(parts.database, parts.catalog),
         replies=Replies(parts.database),
         handoffs=Handoffs(parts.database),
-        curated=CuratedAnswers(parts.database),
+        curation=Curation(curated, matches, gaps, parts.catalog),
         calls=Calls(parts.database),
         model_calls=behind.model_calls,
         channel_processes=ChannelProcesses(parts.database),

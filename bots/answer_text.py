@@ -37,6 +37,7 @@ def kept(turn: AnsweredTurn) -> tuple[Done, list[Passage]]:
         turn.answer,
         turn.citations,
         refused=turn.refused,
+        curated=turn.curated is not None,
         finish="interrupted" if turn.status == "stopped" else turn.finish or "stop",
     )
     return done, [passage_of(each) for each in turn.evidence]
@@ -72,4 +73,6 @@ def _notice(end: Done | Failed, language: Language) -> str:
         return ""
     if end.finish in ("length", "content_filter"):
         return say("notice.truncated" if end.finish == "length" else "notice.withheld", language)
+    if end.curated:
+        return say("notice.curated", language)
     return say(f"notice.{end.notice}", language) if end.notice else ""

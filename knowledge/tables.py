@@ -15,6 +15,7 @@ tenants = Table(
     Column("id", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("curated_revision", Integer, nullable=False, default=0),
 )
 
 knowledge_bases = Table(
@@ -108,7 +109,8 @@ vectors = Table(
     Column("written", Boolean, nullable=False, default=False),
 )
 
-# An answer that people wrote. ``state``: proposed, live or retired. ``source`` says where it came from.
+# An answer that people wrote. ``state``: proposed, live or retired. ``source`` says where it came from. Every change
+# counts up the tenant's ``curated_revision``, so that every process sees it at its next question.
 curated_answers = Table(
     "curated_answers",
     metadata,
@@ -116,10 +118,15 @@ curated_answers = Table(
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("state", String(16), nullable=False),
     Column("question", Text, nullable=False),
+    Column("variants", JSON, nullable=False, default=list),
     Column("answer", Text, nullable=False),
     Column("knowledge_bases", JSON),
+    Column("valid_from", Moment),
+    Column("valid_until", Moment),
     Column("source", JSON, nullable=False),
     Column("created_by", String(120)),
     Column("created_at", Moment, nullable=False),
+    Column("updated_by", String(120)),
+    Column("updated_at", Moment),
     Index(None, "tenant", "state"),
 )

@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from sse_starlette import EventSourceResponse
 
 from app.api.bodies import Body
-from app.api.dependencies import Chatter, Reader, TheRunning, TheServices
+from app.api.dependencies import Chatter, TheRunning, TheServices
 from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Failed, Sources, Suggestions, payload_of
 from app.chat.shared_turns import SharedTurns
@@ -106,14 +105,6 @@ async def regenerate(
 async def feedback(turn_id: str, body: FeedbackRequest, who: Chatter, services: TheServices) -> None:
     """Thumbs, with a reason."""
     await services.conversations.rate(who.tenant, turn_id, rating=body.rating, reason=body.reason, comment=body.comment)
-
-
-@router.get("/gaps")
-async def list_gaps(
-    who: Reader, services: TheServices, limit: int = Query(default=100, ge=1, le=500)
-) -> dict[str, Any]:
-    """Questions that could not be answered, newest first."""
-    return {"gaps": [asdict(gap) for gap in await services.conversations.gaps(who.tenant, limit=limit)]}
 
 
 def refuses_kept(cache_control: str) -> bool:

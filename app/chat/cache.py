@@ -103,15 +103,18 @@ def packed(vector: Vector | None) -> str:
     return "" if vector is None else base64.b64encode(vector.astype(np.float16).tobytes()).decode()
 
 
-def cosine(packed_vector: str, vector: Vector | None) -> float | None:
-    """Of unit vectors; None where one of them is not there or of another size."""
-    if not packed_vector or vector is None:
-        return None
+def unpacked(packed_vector: str) -> Vector | None:
+    """None for what cannot be read."""
     try:
-        kept = np.frombuffer(base64.b64decode(packed_vector), dtype=np.float16).astype(np.float32)
+        return np.frombuffer(base64.b64decode(packed_vector), dtype=np.float16).astype(np.float32)
     except ValueError:
         return None
-    return float(kept @ vector) if kept.shape == vector.shape else None
+
+
+def cosine(packed_vector: str, vector: Vector | None) -> float | None:
+    """Of unit vectors; None where one of them is not there or of another size."""
+    kept = unpacked(packed_vector)
+    return None if kept is None or vector is None or kept.shape != vector.shape else float(kept @ vector)
 
 
 class MemoryCache:

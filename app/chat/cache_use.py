@@ -67,7 +67,7 @@ class AnswerCacheUse:
                 func.coalesce(func.sum(turns.c.saved_tokens), 0),
             )
             .where(turns.c.tenant == tenant, turns.c.created_at >= moment)
-            .where(turns.c.status == "done", turns.c.refused.is_(False))
+            .where(turns.c.status == "done", turns.c.refused.is_(False), turns.c.curated.is_(None))
         )
         async with self._database.read() as connection:
             counted = (await connection.execute(by_kind)).one()

@@ -20,7 +20,12 @@ _POINTS_BACK = re.compile(
 
 def points_back(question: str) -> bool:
     """Whether a question seems to need the turns before it."""
-    return len(question) <= SHORT or bool(_POINTS_BACK.search(question))
+    return len(question) <= SHORT or refers(question)
+
+
+def refers(question: str) -> bool:
+    """Whether it says so: it, these, 那个, 呢."""
+    return bool(_POINTS_BACK.search(question))
 
 
 def history_of(past: Sequence[PastTurn]) -> str:

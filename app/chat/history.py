@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Executable, Row, insert, literal, select, update
+from sqlalchemy import Executable, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
-from app.chat.tables import conversations, feedback, gaps, turns
-from knowledge.database import Database, Moment, now
+from app.chat.tables import conversations, feedback, turns
+from knowledge.database import Database, now
 from knowledge.errors import InvalidInput, NotFound
 from knowledge.models import Passage
 
@@ -41,7 +41,8 @@ class TurnRecord:
 class AnsweredTurn:
     """A turn with what came of it. ``status`` is running, done, stopped or failed; ``evidence`` is passages as JSON.
 
-    ``finish`` is that of :class:`app.chat.events.Done`; None before its end.
+    ``finish`` is that of :class:`app.chat.events.Done`; None before its end. ``curated`` is the id of the curated
+    answer that answered it.
     """
 
     id: str
@@ -56,16 +57,7 @@ class AnsweredTurn:
     knowledge_bases: list[str] | None
     created_at: datetime
     finish: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A question (self-contained) that the knowledge bases named, or all of them, could not answer."""
-
-    turn_id: str
-    question: str
-    knowledge_bases: list[str] | None
-    created_at: datetime
+    curated: str | None = None
 
 
 class Conversations:
@@ -141,7 +133,10 @@ class Conversations:
         evidence: Sequence[Passage],
         prompt_version: str | None,
         saved_tokens: int | None = None,
+        curated: str | None = None,
+        also: Sequence[Executable] = (),
     ) -> None:
+        """``also`` happens in the same transaction."""
         values = {
             "status": "stopped" if done.finish == "stopped" else "done",
             "finish": done.finish,
@@ -157,18 +152,9 @@ class Conversations:
             "timings_ms": done.timings_ms,
             "cached": done.cached,
             "saved_tokens": saved_tokens,
+            "curated": curated,
         }
-        changes: list[Executable] = [update(turns).where(turns.c.id == done.turn_id).values(values)]
-        if done.refused:
-            changes.append(_gap_of(done.turn_id))
-        await self._database.apply(*changes)
-
-    async def gaps(self, tenant: str, *, limit: int = 100) -> list[Gap]:
-        """Questions that could not be answered, newest first."""
-        query = select(gaps).where(gaps.c.tenant == tenant).order_by(gaps.c.created_at.desc()).limit(limit)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [Gap(row.turn_id, row.question, row.knowledge_bases, row.created_at) for row in rows]
+        await self._database.apply(update(turns).where(turns.c.id == done.turn_id).values(values), *also)
 
     async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
         await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})
@@ -243,13 +229,6 @@ class Conversations:
     async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
         async with self._database.write() as connection:
             await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))
-
-
-def _gap_of(turn_id: str) -> Executable:
-    """The question of a turn, as it was read, becomes a gap."""
-    asked = select(turns.c.id, turns.c.tenant, turns.c.condensed, turns.c.knowledge_bases, literal(now(), Moment()))
-    columns = ["turn_id", "tenant", "question", "knowledge_bases", "created_at"]
-    return insert(gaps).from_select(columns, asked.where(turns.c.id == turn_id))
 
 
 def _answered(row: Row[Any]) -> AnsweredTurn:

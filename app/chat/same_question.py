@@ -57,6 +57,11 @@ def same(one: Words, other: Words, cosine: float | None = None) -> bool:
     return cosine is not None and cosine >= SIMILAR and _exchanged(one, other)
 
 
+def gates(words: Words) -> tuple[list[str], list[tuple[str, str]]]:
+    """The numbers and codes of a question, and what is negated in it: no two that differ here are alike."""
+    return sorted(word for word in words if word.startswith("⟦")), _negated(words)
+
+
 def _exchanged(one: Words, other: Words) -> bool:
     """Whether two neighbouring parts changed places, one of them led by a question word."""
     if len(one) > MOVABLE or sorted(one) != sorted(other) or _negated(one) != _negated(other):

@@ -1,7 +1,7 @@
 """A question → events: condense, retrieve, decide whether the evidence answers, write, check the citations, keep.
 
-One async generator for every channel. What deserves an error status is checked by :meth:`ChatService.prepare`,
-before the first event; after it, failure is an event.
+What people wrote to a question comes before all that. One async generator for every channel. What deserves an error
+status is checked by :meth:`ChatService.prepare`, before the first event; after it, failure is an event.
 """
 
 import logging
@@ -15,8 +15,10 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
 from app.chat.condense import condense
+from app.chat.curated import CuratedMatches
 from app.chat.events import Done, Event, Failed, Sources, Stage, Started, Suggestions
 from app.chat.evidence import Evidence
+from app.chat.gaps import Gaps
 from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
 from app.chat.prompt_versions import Prompts
@@ -26,6 +28,7 @@ from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
 from app.jobs.artifacts import Artifacts
 from app.llm.logged import CallBook
+from app.llm.ports import ChatModel
 from knowledge.answerability import LENIENT
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
@@ -53,6 +56,8 @@ class ChatService:
         answerer: Answerer,
         prompts: Prompts,
         suggester: Suggester,
+        curated: CuratedMatches,
+        gaps: Gaps,
         kept: KeptAnswers,
         work: WorkTurns,
         artifacts: Artifacts,
@@ -64,6 +69,8 @@ class ChatService:
         self.answerer = answerer
         self._prompts = prompts
         self._suggester = suggester
+        self._curated = curated
+        self._gaps = gaps
         self._kept = kept
         self._work = work
         self._artifacts = artifacts
@@ -143,7 +150,8 @@ class ChatService:
 
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
         """Keep what was answered, whole or up to a stop; → the last event."""
-        text, cited = citations.check("".join(turn.text).strip(), len(turn.evidence))
+        text = "".join(turn.text).strip()
+        text, cited = (text, ()) if turn.curated else citations.check(text, len(turn.evidence))
         turn.lap("total")
         done = Done(
             turn.id,
@@ -152,7 +160,8 @@ class ChatService:
             citations=cited,
             refused=turn.refused,
             cached=turn.cached,
-            model=turn.model or self.answerer.name,
+            curated=turn.curated is not None,
+            model="" if turn.curated else turn.model or self.answerer.name,
             finish="stopped" if stopped else turn.finish,
             notice="no_model" if self.answerer.kind == "extractive" and turn.evidence and not turn.refused else None,
             usage=turn.usage,
@@ -163,8 +172,10 @@ class ChatService:
             done,
             condensed=turn.condensed,
             evidence=turn.evidence,
-            prompt_version=self._answerer_of(turn).prompt_version,
+            prompt_version=None if turn.curated else self._answerer_of(turn).prompt_version,
             saved_tokens=turn.saved,
+            curated=turn.curated,
+            also=self._gaps.of(turn) if done.refused else (),
         )
         return done
 
@@ -179,7 +190,9 @@ class ChatService:
                     yield event
             return
         model = answerer.model_for(turn.prompts.condense) if isinstance(answerer, ModelAnswerer) else None
-        turn.condensed = await condense(turn.condensed, past, model=model, template=turn.prompts.condense)
+        if written := await self._written(turn, past, model):
+            yield say(turn, written)
+            return
         await self._kept.admit(turn, past)
         # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
         if kept := await self._kept.exact(turn, self._made_by(turn)):
@@ -211,6 +224,14 @@ class ChatService:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said
+
+    async def _written(self, turn: Turn, past: list[PastTurn], model: ChatModel | None) -> str | None:
+        """What people wrote to the question, as it was asked or as it is condensed here."""
+        if written := await self._curated.reply(turn, past):
+            return written
+        asked = turn.condensed
+        turn.condensed = await condense(asked, past, model=model, template=turn.prompts.condense)
+        return await self._curated.reply(turn, past) if turn.condensed != asked else None
 
     async def _past(self, turn: Turn) -> list[PastTurn]:
         ask = turn.ask

@@ -38,6 +38,7 @@ turns = Table(
     Column("timings_ms", JSON, nullable=False),
     Column("cached", String(16)),  # exact or evidence: where the answer came from; None: it was made
     Column("saved_tokens", Integer),
+    Column("curated", String(32)),  # id of the curated answer that it was answered with
     Column("created_at", Moment, nullable=False),
     Index(None, "conversation_id", "created_at"),
     Index(None, "tenant", "created_at"),
@@ -62,6 +63,12 @@ gaps = Table(
     Column("question", Text, nullable=False),
     Column("knowledge_bases", JSON),
     Column("created_at", Moment, nullable=False),
+    Column("vector", Text),  # as app.chat.cache.packed writes it
+    Column("embedded_by", String(120)),
+    Column("state", String(16), nullable=False, default="open"),  # open, dismissed or resolved
+    Column("curated", String(32)),  # id of the curated answer that resolved it
+    Column("closed_by", String(120)),
+    Column("closed_at", Moment),
     Index(None, "tenant", "created_at"),
 )
 

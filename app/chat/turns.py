@@ -76,6 +76,7 @@ class Turn:
     shares: bool = False  # a generation that somebody else began
     made_with: dict[str, int] = field(default_factory=dict)  # usage of the generation, whoever began it
     saved: int | None = None
+    curated: str | None = None  # id of the curated answer that answers it
     epochs: dict[str, int] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)

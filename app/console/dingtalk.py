@@ -1,6 +1,5 @@
 """DingTalk: what the month costs, how answers were shown and why, groups, people, and questions that wait for one."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +8,13 @@ from fastapi import APIRouter, Form, Response
 from app import channels
 from app.channels.answer_links import answer_link
 from app.channels.replies import Reply
+from app.console.authors import label_of, names_of
 from app.console.guard import Administering, ConsoleRoute, Reading, Writing
 from app.console.pages import Visit, page, path_of, see
 from app.console.prose import html_of
 from app.console.texts import Language, language_of, say
 from app.console.usage import Usage, usage_of
-from app.identity.users import Member, Role
+from app.identity.users import Role
 from knowledge.errors import InvalidInput
 from knowledge.language import Texts
 
@@ -50,8 +50,8 @@ async def dingtalk(visit: Reading) -> Response:
         members=members,
         roles=list(Role),
         waiting=await services.handoffs.waiting(tenant),
-        proposed=await services.curated.list(tenant, "proposed"),
-        names=await _names(visit, members),
+        proposed=await services.curation.answers.list(tenant, "proposed"),
+        names=await names_of(visit),
         processes=await services.channel_processes.now_running(CHANNEL),
         prose=html_of,
     )
@@ -60,7 +60,7 @@ async def dingtalk(visit: Reading) -> Response:
 @router.post("/handoffs/{number}")
 async def answer(visit: Writing, number: int, text: str = Form("")) -> Response:
     """The asker is told by the bot's own process, which looks for what was answered."""
-    await visit.services.handoffs.answer(visit.tenant, number, text, by=_by(visit))
+    await visit.services.handoffs.answer(visit.tenant, number, text, by=label_of(visit))
     return see(f"{path_of('dingtalk')}#handoffs")
 
 
@@ -74,9 +74,9 @@ async def bind(
     """``scope`` is all, or some: the knowledge bases named. What is neither changes nothing."""
     groups = visit.services.groups
     if scope == "all":
-        await groups.unbind(visit.tenant, CHANNEL, group, by=_by(visit))
+        await groups.unbind(visit.tenant, CHANNEL, group, by=label_of(visit))
     elif scope == "some":
-        await groups.bind(visit.tenant, CHANNEL, group, kb, by=_by(visit))
+        await groups.bind(visit.tenant, CHANNEL, group, kb, by=label_of(visit))
     else:
         raise InvalidInput("Choose all knowledge bases, or some.", code="binding_empty")
     return see(f"{path_of('dingtalk')}#groups")
@@ -87,16 +87,16 @@ async def operators(visit: Writing, group: str = Form("")) -> Response:
     """The group that questions are handed to; none, if none is named."""
     groups = visit.services.groups
     if group:
-        await groups.set_operators(visit.tenant, CHANNEL, group, by=_by(visit))
+        await groups.set_operators(visit.tenant, CHANNEL, group, by=label_of(visit))
     else:
-        await groups.clear_operators(visit.tenant, by=_by(visit))
+        await groups.clear_operators(visit.tenant, by=label_of(visit))
     return see(f"{path_of('dingtalk')}#groups")
 
 
 @router.post("/users/{user_id}/role")
 async def set_role(visit: Administering, user_id: str, role: Role | None = Form(None)) -> Response:  # noqa: B008
     """No role: theirs follows the organisation again."""
-    await visit.services.users.set_role(visit.tenant, user_id, role, by=_by(visit))
+    await visit.services.users.set_role(visit.tenant, user_id, role, by=label_of(visit))
     return see(f"{path_of('dingtalk')}#people")
 
 
@@ -127,13 +127,3 @@ def _link(visit: Visit, reply: Reply) -> str:
 def _why(reason: str, language: Language) -> str:
     """In words; what DingTalk refuses an answer with is any of many codes, shown as it is."""
     return REASONS.word(f"reason.{reason}", language) or say(language, "dingtalk.why_other", code=reason)
-
-
-async def _names(visit: Visit, members: list[Member]) -> Mapping[str, str]:
-    """Who did something, by how it was written down."""
-    keys = {f"key:{key.id}": key.name for key in await visit.services.keys.list(visit.tenant)}
-    return keys | {member.user.id: member.user.name for member in members}
-
-
-def _by(visit: Visit) -> str:
-    return visit.who.label if visit.who else ""

@@ -34,8 +34,14 @@ router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 @router.get("/kb/{kb}")
 async def documents(
-    visit: Reading, kb: str, status: str = "all", q: str = "", number: int = Query(1, alias="page", ge=1)
+    visit: Reading,
+    kb: str,
+    status: str = "all",
+    q: str = "",
+    number: int = Query(1, alias="page", ge=1),
+    question: str = "",
 ) -> Response:
+    """``question`` is one that a document is to answer."""
     catalog = visit.services.knowledge.catalog
     base = await catalog.knowledge_base(visit.tenant, kb)
     group = status if status in GROUPS else "all"
@@ -53,6 +59,7 @@ async def documents(
         counts=counts,
         group=group,
         q=q,
+        question=question.strip(),
         pages=pages,
         waiting=_waits_for_nobody(shown),
         address=_addresses(base, group, q),

@@ -115,7 +115,7 @@ async def test_a_question_goes_to_people_and_their_reply_comes_back(
         (reply,) = [message for message in gateway.messages if message.conversation == group]
         assert "定制商品不能退。" in reply.text
         assert reply.at == ("u1",)
-        (proposed,) = await house.services.curated.list("default", "proposed")
+        (proposed,) = await house.services.curation.answers.list("default", "proposed")
         assert (proposed.question, proposed.answer) == (QUESTION, "定制商品不能退。")
 
 

@@ -131,7 +131,7 @@ async def test_earlier_messages_are_the_history_and_the_systems_are_instructions
     async with clients(tmp_path, model) as (client, services):
         for _ in range(2):
             await client.chat.completions.create(model="copilot", messages=messages)
-        turn = (await services.conversations.gaps(DEFAULT_TENANT), len(model.calls))
+        turn = (await services.curation.gaps.open(DEFAULT_TENANT), len(model.calls))
     sent = model.calls[0].messages
     assert [message.role for message in sent[-3:]] == ["user", "assistant", "user"]
     assert [message.content for message in sent[-3:]] == [QUESTION, "50000 元 [1]。", "专营店的保证金是多少元？"]
