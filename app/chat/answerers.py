@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import replace
 from typing import Literal, Protocol, Self
 
@@ -63,14 +64,13 @@ class ModelAnswerer:
         temperature: float,
         max_tokens: int,
         budget: TokenBudget | None = None,
-        calls: CallsOf | None = None,
     ) -> None:
         self.model = model
         self.template = template
         self._temperature = temperature
         self._max_tokens = max_tokens
         self._budget = budget
-        self._calls = calls
+        self._calls: CallsOf | None = None
 
     @property
     def name(self) -> str:
@@ -81,14 +81,9 @@ class ModelAnswerer:
         return self.template.version
 
     def of(self, calls: CallsOf, template: PromptTemplate) -> Self:
-        return type(self)(
-            self.model,
-            template,
-            temperature=self._temperature,
-            max_tokens=self._max_tokens,
-            budget=self._budget,
-            calls=calls,
-        )
+        other = copy(self)
+        other.template, other._calls = template, calls
+        return other
 
     def model_for(self, template: PromptTemplate) -> ChatModel:
         """The model, with what it is asked by this template written down."""

@@ -31,8 +31,10 @@ class Held(ModelAnswerer):
         super().__init__(scripted, prompts.load("answer"), temperature=0, max_tokens=99)
         self.go_on = asyncio.Event()
 
-    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
-        async with aclosing(super().stream(question, found, past)) as deltas:
+    async def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        async with aclosing(super().stream(question, found, past, instructions=instructions)) as deltas:
             async for delta in deltas:
                 yield delta
                 await self.go_on.wait()
