@@ -103,6 +103,9 @@ class Settings(ChannelSettings):
     answer_cache: bool = Field(
         True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
     )
+    call_log_days: int = Field(
+        90, ge=1, description="Days that calls of models, and what answers were made from, are kept."
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."

@@ -21,10 +21,12 @@ from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.receipts import Receipts
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
+from app.chat.turn_list import TurnList
 from app.chat.work import WorkTurns
 from app.chat.working import Worker
 from app.database import migrate
@@ -85,6 +87,8 @@ class Services:
     tools: Registry
     kept: KeptAnswers
     cache_use: AnswerCacheUse
+    receipts: Receipts
+    turn_list: TurnList
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,4 +249,6 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         tools=worker.registry,
         kept=kept,
         cache_use=cache_use,
+        receipts=Receipts(parts.database, behind.model_calls),
+        turn_list=TurnList(parts.database),
     )

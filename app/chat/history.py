@@ -1,6 +1,6 @@
 """Conversations and turns as they are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -141,7 +141,9 @@ class Conversations:
         evidence: Sequence[Passage],
         prompt_version: str | None,
         saved_tokens: int | None = None,
+        also: Sequence[Executable] = (),
     ) -> None:
+        """``also`` is written in the same transaction."""
         values = {
             "status": "stopped" if done.finish == "stopped" else "done",
             "finish": done.finish,
@@ -161,7 +163,7 @@ class Conversations:
         changes: list[Executable] = [update(turns).where(turns.c.id == done.turn_id).values(values)]
         if done.refused:
             changes.append(_gap_of(done.turn_id))
-        await self._database.apply(*changes)
+        await self._database.apply(*changes, *also)
 
     async def gaps(self, tenant: str, *, limit: int = 100) -> list[Gap]:
         """Questions that could not be answered, newest first."""
@@ -170,8 +172,27 @@ class Conversations:
             rows = (await connection.execute(query)).all()
         return [Gap(row.turn_id, row.question, row.knowledge_bases, row.created_at) for row in rows]
 
-    async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
-        await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})
+    async def fail(
+        self,
+        turn_id: str,
+        *,
+        code: str,
+        partial: str,
+        condensed: str,
+        evidence: Sequence[Passage],
+        timings_ms: Mapping[str, float],
+        also: Sequence[Executable] = (),
+    ) -> None:
+        """As far as it got; ``also`` as in :meth:`finish`."""
+        values = {
+            "status": "failed",
+            "error_code": code,
+            "answer": partial,
+            "condensed": condensed,
+            "evidence": [passage_json(passage) for passage in evidence],
+            "timings_ms": dict(timings_ms),
+        }
+        await self._database.apply(update(turns).where(turns.c.id == turn_id).values(values), *also)
 
     async def interrupt(self, turn_id: str, *, partial: str) -> None:
         """A turn whose process died, if it has not ended after all."""
@@ -239,10 +260,6 @@ class Conversations:
         if row is None:
             raise NotFound("There is no such turn.", code="turn_not_found")
         return row
-
-    async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))
 
 
 def _gap_of(turn_id: str) -> Executable:

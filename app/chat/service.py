@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
-from app.chat import citations
+from app.chat import citations, receipts
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
 from app.chat.condense import condense
@@ -130,12 +130,23 @@ class ChatService:
         return await self._failed(turn, failed.code, failed.message)
 
     async def _failed(self, turn: Turn, code: str, message: str) -> Failed:
-        await self._conversations.fail(turn.id, code=code, partial="".join(turn.text))
+        turn.lap("total")
+        await self._conversations.fail(
+            turn.id,
+            code=code,
+            partial="".join(turn.text),
+            condensed=turn.condensed,
+            evidence=turn.evidence,
+            timings_ms=turn.timings_ms,
+            also=receipts.rows(turn),
+        )
         return Failed(turn.id, turn.conversation_id, code, message)
 
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
         """Keep what was answered, whole or up to a stop; → the last event."""
-        text, cited = citations.check("".join(turn.text).strip(), len(turn.evidence))
+        said = "".join(turn.text).strip()
+        text, cited = citations.check(said, len(turn.evidence))
+        turn.trail.pointless = citations.pointless(said, len(turn.evidence))
         turn.lap("total")
         done = Done(
             turn.id,
@@ -157,6 +168,7 @@ class ChatService:
             evidence=turn.evidence,
             prompt_version=self.answerer.prompt_version,
             saved_tokens=turn.saved,
+            also=receipts.rows(turn),
         )
         return done
 
@@ -180,7 +192,7 @@ class ChatService:
             return
         found = await self.evidence.find(turn, turn.condensed)
         turn.epochs, turn.vector = found.epochs, found.vector
-        verdict = await self.evidence.judge(turn.condensed, found)
+        verdict = turn.trail.verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT
         turn.refused = not verdict.answerable and (model is None or not near)
         if turn.refused and not near:
@@ -210,7 +222,7 @@ class ChatService:
         return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
     def _answerer_of(self, turn: Turn) -> Answerer:
-        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id))
+        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id, sends=turn.sends))
 
     @property
     def _made_by(self) -> MadeBy:

@@ -54,6 +54,17 @@ feedback = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+# What a turn leaves for its receipt (app.chat.trail), for as long as the log of model calls is kept.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("trail", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "created_at"),
+)
+
 gaps = Table(
     "gaps",
     metadata,

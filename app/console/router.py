@@ -15,6 +15,7 @@ from app.console import (
     session,
     studio,
     thumbnails,
+    turns,
 )
 from app.console.guard import ConsoleRoute, Reading
 from app.console.pages import HOME, see
@@ -38,6 +39,7 @@ for _part in (
     bases.router,
     documents.router,
     hit_test.router,
+    turns.router,
     gallery.router,
     studio.router,
     jobs.router,

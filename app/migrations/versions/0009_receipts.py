@@ -1,0 +1,24 @@
+"""What answers leave for their receipts; old ones, and old calls of models, are found by their age."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "receipts",
+        sa.Column("turn_id", sa.String(length=32), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("trail", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_receipts_tenant")),
+        sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_receipts_turn_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("turn_id", name=op.f("pk_receipts")),
+    )
+    op.create_index(op.f("ix_receipts_created_at"), "receipts", ["created_at"], unique=False)
+    op.create_index(op.f("ix_model_calls_created_at"), "model_calls", ["created_at"], unique=False)
