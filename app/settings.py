@@ -103,6 +103,9 @@ class Settings(ChannelSettings):
     answer_cache: bool = Field(
         True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
     )
+    answer_cache_sample: float = Field(
+        0.01, ge=0, le=1, description="Share of answers kept for a similar question that is made anew, to compare."
+    )
     call_log_days: int = Field(
         90, ge=1, description="Days that calls of models, and what answers were made from, are kept."
     )

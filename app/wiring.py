@@ -24,6 +24,7 @@ from app.chat.kept import KeptAnswers
 from app.chat.receipts import Receipts
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
+from app.chat.second_looks import SecondLooks
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
 from app.chat.turn_list import TurnList
@@ -226,6 +227,12 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         artifacts=jobs.artifacts,
         calls=behind.calls,
+        second_looks=SecondLooks(
+            parts.database,
+            behind.flights,
+            parts.embedder if calibrated else None,
+            share=settings.answer_cache_sample,
+        ),
     )
     return Services(
         settings=settings,

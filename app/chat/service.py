@@ -20,6 +20,7 @@ from app.chat.evidence import Evidence
 from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
 from app.chat.said import event_of, say
+from app.chat.second_looks import SecondLooks
 from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
 from app.jobs.artifacts import Artifacts
@@ -55,6 +56,7 @@ class ChatService:
         work: WorkTurns,
         artifacts: Artifacts,
         calls: CallBook,
+        second_looks: SecondLooks,
     ) -> None:
         self._catalog = catalog
         self.evidence = evidence
@@ -65,6 +67,7 @@ class ChatService:
         self._work = work
         self._artifacts = artifacts
         self._calls = calls
+        self._second_looks = second_looks
 
     async def prepare(self, ask: Ask) -> Turn:
         """Check a question and open its turn.
@@ -204,6 +207,9 @@ class ChatService:
         yield Sources(turn.evidence)
         if not turn.refused and (kept := await self._kept.proven(turn, self._made_by)):
             yield say(turn, kept)
+            if turn.alike and model is not None:
+                anew = self.answerer.of(self._calls.of(ask.tenant))
+                self._second_looks.maybe(ask.tenant, turn.id, kept, partial(anew.stream, question, found, past))
             return
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest

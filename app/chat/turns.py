@@ -67,6 +67,7 @@ class Turn:
     model: str = ""  # that answers, where it may be one of several
     refused: bool = False
     cached: Literal["exact", "evidence"] | None = None
+    alike: bool = False  # … and by a similar question, not the same
     takes: bool = False  # may be answered from the cache
     keeps: bool = False  # its answer may be kept
     vector: Vector | None = None
