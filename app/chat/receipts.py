@@ -1,7 +1,7 @@
 """The receipt of an answer: everything that is known of how it came about."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -136,7 +136,7 @@ class Receipts:
 
 def rows(turn: Turn) -> list[Executable]:
     """What writes a turn's part of its receipt, in place of what was written before."""
-    trail = asdict(kept(turn.trail, turn.evidence, shared=turn.shares))
+    trail = _TRAIL.dump_json(kept(turn.trail, turn.evidence, shared=turn.shares)).decode()
     row = {"turn_id": turn.id, "tenant": turn.ask.tenant, "trail": trail, "created_at": now()}
     return [delete(receipts).where(receipts.c.turn_id == turn.id), insert(receipts).values(row)]
 
@@ -145,7 +145,7 @@ def _receipt(
     row: Row[Any], calls: Sequence[KeptCall], feedback: Feedback | None, versions: Sequence[Version]
 ) -> Receipt:
     evidence = tuple(map(passage_of, row.evidence))
-    trail = None if row.trail is None else _TRAIL.validate_python(row.trail)
+    trail = None if row.trail is None else _TRAIL.validate_json(row.trail)
     made = ("citations", "passages", "given", "trail", "calls", "feedback", "versions")
     return Receipt(
         **{name: getattr(row, name) for name in Receipt.__dataclass_fields__ if name not in made},

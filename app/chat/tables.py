@@ -60,7 +60,7 @@ receipts = Table(
     metadata,
     Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
-    Column("trail", JSON, nullable=False),
+    Column("trail", Text, nullable=False),  # JSON as it is: escaped, a Chinese prompt takes twice as much
     Column("created_at", Moment, nullable=False),
     Index(None, "created_at"),
 )

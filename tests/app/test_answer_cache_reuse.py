@@ -13,6 +13,7 @@ from app.chat.events import Done, Event, Failed, Sources, Token
 from app.chat.history import PastTurn
 from app.chat.running import RunningTurns
 from app.chat.turns import Ask
+from app.llm.logged import CallsOf
 from app.llm.ports import Delta, ModelInterrupted, TextDelta, Usage
 from app.llm.scripted import ScriptedModel
 from app.wiring import Services
@@ -31,8 +32,13 @@ class Held(ModelAnswerer):
         super().__init__(scripted, prompts.load("answer"), temperature=0, max_tokens=99)
         self.go_on = asyncio.Event()
 
-    async def stream(self, question: str, found: Retrieval, past: Sequence[PastTurn]) -> AsyncGenerator[Delta, None]:
-        async with aclosing(super().stream(question, found, past)) as deltas:
+    def of(self, calls: CallsOf) -> "Held":
+        return self
+
+    async def stream(
+        self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
+    ) -> AsyncGenerator[Delta, None]:
+        async with aclosing(super().stream(question, found, past, instructions=instructions)) as deltas:
             async for delta in deltas:
                 yield delta
                 await self.go_on.wait()

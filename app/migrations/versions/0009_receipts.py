@@ -14,7 +14,7 @@ def upgrade() -> None:
         "receipts",
         sa.Column("turn_id", sa.String(length=32), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
-        sa.Column("trail", sa.JSON(), nullable=False),
+        sa.Column("trail", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_receipts_tenant")),
         sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_receipts_turn_id"), ondelete="CASCADE"),
