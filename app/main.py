@@ -11,7 +11,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from app import errors
-from app.api import answer_cache, artifacts, chat, curation, jobs, keys, knowledge, operations, pages, prompts
+from app.api import (
+    answer_cache,
+    artifacts,
+    chat,
+    curation,
+    jobs,
+    keys,
+    knowledge,
+    operations,
+    pages,
+    prompts,
+    receipts,
+)
 from app.api.limits import BodyLimit
 from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
 from app.api.openai import router as openai
@@ -58,7 +70,8 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    for module in (chat, openai, answer_cache, curation, knowledge, jobs, artifacts, keys, prompts, operations, pages):
+    answers = (chat, receipts, openai, answer_cache, curation, prompts)
+    for module in (*answers, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

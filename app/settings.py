@@ -107,6 +107,12 @@ class Settings(ChannelSettings):
         "model",
         description="Questions to ask next, under an answer: a small call of the model, else headings; or none.",
     )
+    answer_cache_sample: float = Field(
+        0.01, ge=0, le=1, description="Share of answers kept for a similar question that is made anew, to compare."
+    )
+    call_log_days: int = Field(
+        90, ge=1, description="Days that calls of models, and what answers were made from, are kept."
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."

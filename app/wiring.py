@@ -27,11 +27,14 @@ from app.chat.kept import KeptAnswers
 from app.chat.prompt_examples import Examples
 from app.chat.prompt_preview import PromptPreviews
 from app.chat.prompt_versions import Prompts
+from app.chat.receipts import Receipts
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
+from app.chat.second_looks import SecondLooks
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
 from app.chat.suggestions import Suggester
+from app.chat.turn_list import TurnList
 from app.chat.work import WorkTurns
 from app.chat.working import Worker
 from app.database import migrate
@@ -95,6 +98,8 @@ class Services:
     prompts: Prompts
     previews: PromptPreviews
     examples: Examples
+    receipts: Receipts
+    turn_list: TurnList
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +236,12 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         work=WorkTurns(worker, jobs, conversations, evidence),
         artifacts=jobs.artifacts,
         calls=behind.calls,
+        second_looks=SecondLooks(
+            parts.database,
+            behind.flights,
+            parts.embedder if calibrated else None,
+            share=settings.answer_cache_sample,
+        ),
     )
     return Services(
         settings=settings,
@@ -259,6 +270,8 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         previews=PromptPreviews(
             versions, parts.database, evidence, answerer, behind.calls, tools=worker.registry.specs
         ),
+        receipts=Receipts(parts.database, behind.model_calls),
+        turn_list=TurnList(parts.database),
     )
 
 

@@ -26,6 +26,7 @@ from app.processes.runtime import mark_ready
 from app.settings import Settings
 from app.studio import running_studio
 from app.wiring import Services, running_services
+from knowledge.database import now
 from knowledge.errors import InvalidInput, Unavailable
 
 # Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
@@ -33,7 +34,7 @@ from knowledge.errors import InvalidInput, Unavailable
 SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
 POLL_MS = 200  # an idle worker looks for messages so often; 1 s, as it comes, is felt by who waits for a job to start
 SWEEP_SECONDS = 2.0
-FILE_SWEEP_SECONDS = 900
+RARELY_SECONDS = 900
 IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it
 HALF_FILE_SECONDS = 3600
 STOP_SECONDS = 1  # `copilot up` allows 2.5 in all
@@ -158,18 +159,22 @@ async def _working(
     """The jobs of this worker and its sweep. Only who takes documents in loads the embedder."""
     if "ingest" in queues:
         async with running_services(settings, redis_url=redis, chroma_url=chroma_url) as services:
-            yield services.jobs, _Housekeeping(services).sweep
+            yield services.jobs, Housekeeping(services).sweep
     else:
         async with running_studio(settings, redis_url=redis) as jobs:
             yield jobs, _nothing
 
 
-class _Housekeeping:
-    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs."""
+class Housekeeping:
+    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs, old logs.
 
-    def __init__(self, services: Services) -> None:
+    The last two are looked for once in ``rarely`` seconds.
+    """
+
+    def __init__(self, services: Services, *, rarely: float = RARELY_SECONDS) -> None:
         self._services = services
-        self._files_at = time.monotonic()
+        self._rarely = rarely
+        self._rare_at = time.monotonic()
 
     async def sweep(self) -> None:
         services = self._services
@@ -177,9 +182,10 @@ class _Housekeeping:
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
         await services.pipeline.sweep()
         await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
-        if time.monotonic() - self._files_at > FILE_SWEEP_SECONDS:
-            self._files_at = time.monotonic()
+        if time.monotonic() - self._rare_at > self._rarely:
+            self._rare_at = time.monotonic()
             await services.jobs.artifacts.sweep()
+            await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 
 
 async def _nothing() -> None:

@@ -1,6 +1,7 @@
 """Values → JSON, as design.md §6 promises it; shared by HTTP, the CLI and the console."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -62,17 +63,7 @@ def chunk_json(chunk: Chunk) -> dict[str, Any]:
 
 
 def search_json(found: Retrieval) -> dict[str, Any]:
-    passages = []
-    for passage in found.passages:
-        scores = passage.scores
-        stages = {
-            "dense": scores.dense,
-            "dense_rank": scores.dense_rank,
-            "lexical": scores.lexical,
-            "lexical_rank": scores.lexical_rank,
-            "rerank": scores.rerank,
-        }
-        passages.append({**passage_json(passage), "scores": stages})
+    passages = [{**passage_json(passage), "scores": asdict(passage.scores)} for passage in found.passages]
     return {"passages": passages, "timings_ms": found.timings_ms}
 
 

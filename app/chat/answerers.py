@@ -70,7 +70,7 @@ class ModelAnswerer:
         self._temperature = temperature
         self._max_tokens = max_tokens
         self._budget = budget
-        self._calls: CallsOf | None = None
+        self.calls: CallsOf | None = None
 
     @property
     def name(self) -> str:
@@ -82,12 +82,12 @@ class ModelAnswerer:
 
     def of(self, calls: CallsOf, template: PromptTemplate) -> Self:
         other = copy(self)
-        other.template, other._calls = template, calls
+        other.template, other.calls = template, calls
         return other
 
     def model_for(self, template: PromptTemplate) -> ChatModel:
         """The model, with what it is asked by this template written down."""
-        return self._calls.through(self.model, template) if self._calls else self.model
+        return self.calls.through(self.model, template) if self.calls else self.model
 
     async def fit(
         self, question: str, found: Retrieval, past: list[PastTurn], *, worker: Worker | None = None

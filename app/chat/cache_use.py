@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.chat.tables import cache_switches, turns
+from app.chat.tables import cache_switches, second_looks, turns
 from knowledge.database import Database, now
 
 DAYS = 30
@@ -16,7 +16,8 @@ DAYS = 30
 class CacheUse:
     """Since a moment. ``written`` were made anew; ``shared`` of them were somebody else's, made at the same time.
 
-    ``saved_tokens`` is what the replayed and shared answers had cost.
+    ``saved_tokens`` is what the replayed and shared answers had cost. ``looked_true`` and ``looked_false`` are those of
+    a sample of the evidence hits: see :mod:`app.chat.second_looks`.
     """
 
     since: datetime
@@ -25,6 +26,8 @@ class CacheUse:
     written: int
     shared: int
     saved_tokens: int
+    looked_true: int
+    looked_false: int
 
     @property
     def share(self) -> float:
@@ -69,9 +72,13 @@ class AnswerCacheUse:
             .where(turns.c.tenant == tenant, turns.c.created_at >= moment)
             .where(turns.c.status == "done", turns.c.refused.is_(False), turns.c.curated.is_(None))
         )
+        looked = select(_count(second_looks.c.right), _count(second_looks.c.right.is_(False))).where(
+            second_looks.c.tenant == tenant, second_looks.c.created_at >= moment
+        )
         async with self._database.read() as connection:
             counted = (await connection.execute(by_kind)).one()
-        return CacheUse(moment, *map(int, counted))
+            sampled = (await connection.execute(looked)).one()
+        return CacheUse(moment, *map(int, (*counted, *sampled)))
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -18,3 +18,9 @@ def check(answer: str, passages: int) -> tuple[str, tuple[int, ...]]:
         return lead + "".join(f"[{number}]" for number in valid)
 
     return _MARK.sub(keep, answer), tuple(dict.fromkeys(cited))
+
+
+def pointless(answer: str, passages: int) -> tuple[int, ...]:
+    """The numbers that :func:`check` takes out, in order."""
+    numbers = (int(number) for match in _MARK.finditer(answer) for number in re.findall(r"\d+", match[1]))
+    return tuple(dict.fromkeys(number for number in numbers if not 1 <= number <= passages))

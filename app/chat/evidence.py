@@ -29,6 +29,7 @@ class Evidence:
         ask = turn.ask
         found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
+        turn.trail.found, turn.trail.retrieval_ms = found.passages, found.timings_ms
         return found
 
     async def judge(self, question: str, found: Retrieval) -> Answerability:
@@ -38,5 +39,5 @@ class Evidence:
     async def near(self, turn: Turn, question: str) -> Retrieval:
         """What is found, if any of it is near, for a model that may do without."""
         found = await self.find(turn, question)
-        near = (await self.judge(question, found)).score > LENIENT
-        return found if near else replace(found, passages=())
+        turn.trail.verdict = await self.judge(question, found)
+        return found if turn.trail.verdict.score > LENIENT else replace(found, passages=())

@@ -1,17 +1,17 @@
 """Conversations and turns as they are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Executable, Row, insert, select, update
+from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
 from app.chat.tables import conversations, feedback, turns
-from knowledge.database import Database, now
+from knowledge.database import Change, Database, now
 from knowledge.errors import InvalidInput, NotFound
 from knowledge.models import Passage
 
@@ -134,7 +134,7 @@ class Conversations:
         prompt_version: str | None,
         saved_tokens: int | None = None,
         curated: str | None = None,
-        also: Sequence[Executable] = (),
+        also: Sequence[Change] = (),
     ) -> None:
         """``also`` happens in the same transaction."""
         values = {
@@ -156,8 +156,27 @@ class Conversations:
         }
         await self._database.apply(update(turns).where(turns.c.id == done.turn_id).values(values), *also)
 
-    async def fail(self, turn_id: str, *, code: str, partial: str) -> None:
-        await self._update(turn_id, {"status": "failed", "error_code": code, "answer": partial})
+    async def fail(
+        self,
+        turn_id: str,
+        *,
+        code: str,
+        partial: str,
+        condensed: str,
+        evidence: Sequence[Passage],
+        timings_ms: Mapping[str, float],
+        also: Sequence[Change] = (),
+    ) -> None:
+        """As far as it got; ``also`` as in :meth:`finish`."""
+        values = {
+            "status": "failed",
+            "error_code": code,
+            "answer": partial,
+            "condensed": condensed,
+            "evidence": [passage_json(passage) for passage in evidence],
+            "timings_ms": dict(timings_ms),
+        }
+        await self._database.apply(update(turns).where(turns.c.id == turn_id).values(values), *also)
 
     async def interrupt(self, turn_id: str, *, partial: str) -> None:
         """A turn whose process died, if it has not ended after all."""
@@ -225,10 +244,6 @@ class Conversations:
         if row is None:
             raise NotFound("There is no such turn.", code="turn_not_found")
         return row
-
-    async def _update(self, turn_id: str, values: dict[str, Any]) -> None:
-        async with self._database.write() as connection:
-            await connection.execute(update(turns).where(turns.c.id == turn_id).values(**values))
 
 
 def _answered(row: Row[Any]) -> AnsweredTurn:

@@ -73,6 +73,7 @@ class KeptAnswers:
         if not turn.takes or (kept := await self._asked_before(turn, made_by)) is None:
             return None
         turn.cached, turn.saved, turn.suggestions = "evidence", _tokens(kept.usage), kept.suggestions
+        turn.alike = normalised(kept.question) != normalised(turn.condensed)
         return kept.answer
 
     def written(self, turn: Turn, made_by: MadeBy, write: Generate) -> AsyncGenerator[Delta, None]:

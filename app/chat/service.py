@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
-from app.chat import citations
+from app.chat import citations, receipts
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
 from app.chat.condense import condense
@@ -23,6 +23,7 @@ from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
 from app.chat.prompt_versions import Prompts
 from app.chat.said import event_of, say
+from app.chat.second_looks import SecondLooks
 from app.chat.suggestions import Suggester
 from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
@@ -32,6 +33,7 @@ from app.llm.ports import ChatModel
 from knowledge.answerability import LENIENT
 from knowledge.catalog import Catalog
 from knowledge.errors import CopilotError, InvalidInput
+from knowledge.retriever import Retrieval
 
 MAX_QUESTION = 2000
 MAX_ATTACHMENTS = 4
@@ -62,6 +64,7 @@ class ChatService:
         work: WorkTurns,
         artifacts: Artifacts,
         calls: CallBook,
+        second_looks: SecondLooks,
     ) -> None:
         self._catalog = catalog
         self.evidence = evidence
@@ -75,6 +78,7 @@ class ChatService:
         self._work = work
         self._artifacts = artifacts
         self._calls = calls
+        self._second_looks = second_looks
 
     async def prepare(self, ask: Ask) -> Turn:
         """Check a question and open its turn.
@@ -145,13 +149,23 @@ class ChatService:
         return await self._failed(turn, failed.code, failed.message)
 
     async def _failed(self, turn: Turn, code: str, message: str) -> Failed:
-        await self._conversations.fail(turn.id, code=code, partial="".join(turn.text))
+        turn.lap("total")
+        await self._conversations.fail(
+            turn.id,
+            code=code,
+            partial="".join(turn.text),
+            condensed=turn.condensed,
+            evidence=turn.evidence,
+            timings_ms=turn.timings_ms,
+            also=receipts.rows(turn),
+        )
         return Failed(turn.id, turn.conversation_id, code, message)
 
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
         """Keep what was answered, whole or up to a stop; → the last event."""
-        text = "".join(turn.text).strip()
-        text, cited = (text, ()) if turn.curated else citations.check(text, len(turn.evidence))
+        said = "".join(turn.text).strip()
+        text, cited = (said, ()) if turn.curated else citations.check(said, len(turn.evidence))
+        turn.trail.pointless = () if turn.curated else citations.pointless(said, len(turn.evidence))
         turn.lap("total")
         done = Done(
             turn.id,
@@ -175,7 +189,7 @@ class ChatService:
             prompt_version=None if turn.curated else self._answerer_of(turn).prompt_version,
             saved_tokens=turn.saved,
             curated=turn.curated,
-            also=self._gaps.of(turn) if done.refused else (),
+            also=[*receipts.rows(turn), *(self._gaps.of(turn) if done.refused else ())],
         )
         return done
 
@@ -202,7 +216,7 @@ class ChatService:
         found = await self.evidence.find(turn, turn.condensed)
         turn.epochs, turn.vector, turn.found = found.epochs, found.vector, found.passages
         answerer = await self._shown_examples(turn, answerer)
-        verdict = await self.evidence.judge(turn.condensed, found)
+        verdict = turn.trail.verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT
         turn.refused = not verdict.answerable and (model is None or not near)
         if turn.refused and not near:
@@ -214,6 +228,7 @@ class ChatService:
         yield Sources(turn.evidence)
         if not turn.refused and (kept := await self._kept.proven(turn, self._made_by(turn))):
             yield say(turn, kept)
+            self._look_again(turn, kept, question, found, past)
             return
         yield Stage("reading")
         if turn.refused:  # nothing surely answers: say so, and quote what is nearest
@@ -224,6 +239,12 @@ class ChatService:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said
+
+    def _look_again(self, turn: Turn, kept: str, question: str, found: Retrieval, past: list[PastTurn]) -> None:
+        """Now and then, whether an answer to a question that is only alike is what this one would have got."""
+        if turn.alike and isinstance(self.answerer, ModelAnswerer):
+            anew = self.answerer.of(self._calls.of(turn.ask.tenant), turn.prompts.answer)
+            self._second_looks.maybe(turn.ask.tenant, turn.id, kept, partial(anew.stream, question, found, past))
 
     async def _written(self, turn: Turn, past: list[PastTurn], model: ChatModel | None) -> str | None:
         """What people wrote to the question, as it was asked or as it is condensed here."""
@@ -249,7 +270,8 @@ class ChatService:
         return self._answerer_of(turn)
 
     def _answerer_of(self, turn: Turn) -> Answerer:
-        return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id), turn.prompts.answer)
+        calls = self._calls.of(turn.ask.tenant, turn_id=turn.id, sends=turn.sends)
+        return self.answerer.of(calls, turn.prompts.answer)
 
     def _made_by(self, turn: Turn) -> MadeBy:
         answerer = self._answerer_of(turn)

@@ -55,6 +55,28 @@ feedback = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+# What a turn leaves for its receipt (app.chat.trail), for as long as the log of model calls is kept.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("trail", Text, nullable=False),  # JSON as it is: escaped, a Chinese prompt takes twice as much
+    Column("created_at", Moment, nullable=False),
+    Index(None, "created_at"),
+)
+
+# Whether an answer that was given by a similar question was right, as far as one that was made anew says so.
+second_looks = Table(
+    "second_looks",
+    metadata,
+    Column("turn_id", ForeignKey("turns.id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("right", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "tenant", "created_at"),
+)
+
 gaps = Table(
     "gaps",
     metadata,

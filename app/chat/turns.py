@@ -1,13 +1,15 @@
 """A question as it is asked, and the turn that answers it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from app.chat.history import PastTurn
 from app.chat.prompts import PromptSet
+from app.chat.trail import Sent, Trail
 from app.llm.ports import Message, ToolSpec
+from app.llm.prompts import PromptTemplate
 from knowledge.models import Passage
 from knowledge.ports import Vector
 
@@ -70,6 +72,7 @@ class Turn:
     model: str = ""  # that answers, where it may be one of several
     refused: bool = False
     cached: Literal["exact", "evidence"] | None = None
+    alike: bool = False  # … and by a similar question, not the same
     takes: bool = False  # may be answered from the cache
     keeps: bool = False  # its answer may be kept
     vector: Vector | None = None
@@ -79,11 +82,16 @@ class Turn:
     curated: str | None = None  # id of the curated answer that answers it
     epochs: dict[str, int] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
+    trail: Trail = field(default_factory=Trail)
     started: float = field(default_factory=time.perf_counter)
 
     def lap(self, name: str) -> None:
         """Milliseconds since the question, under a name; the first one counts."""
-        self.timings_ms.setdefault(name, round((time.perf_counter() - self.started) * 1000, 1))
+        self.timings_ms.setdefault(name, self._elapsed_ms())
+
+    def sends(self, template: PromptTemplate, messages: Sequence[Message]) -> None:
+        """Note a prompt that the model is about to be sent."""
+        self.trail.sent.append(Sent(template.name, template.version, self._elapsed_ms(), tuple(messages)))
 
     def spend(self, usage: dict[str, int]) -> None:
         """Tokens of the generation: saved, where somebody else had begun it."""
@@ -92,3 +100,6 @@ class Turn:
             self.saved = sum(usage.values())
         else:
             self.usage = usage
+
+    def _elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self.started) * 1000, 1)

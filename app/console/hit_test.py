@@ -63,14 +63,15 @@ def _page(
         q=q,
         limit=limit,
         limits=sorted({*LIMITS, limit}),
-        found=_found(retrieval.passages, q) if retrieval else [],
+        found=found_for(q, retrieval.passages) if retrieval else [],
         timings=retrieval.timings_ms if retrieval else {},
         verdict=verdict,
         problem=sentence_of(language_of(visit.request), error) if error else "",
     )
 
 
-def _found(passages: Sequence[Passage], question: str) -> list[Found]:
+def found_for(question: str, passages: Sequence[Passage]) -> list[Found]:
+    """As the list of hits shows them."""
     dense = _bars([passage.scores.dense for passage in passages], from_lowest=True)
     lexical = _bars([passage.scores.lexical for passage in passages])
     fused = _bars([passage.score for passage in passages])

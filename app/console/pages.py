@@ -108,6 +108,7 @@ def _environment() -> Environment:
     made.globals["icon"] = made.get_template("icons.html").module.icon  # type: ignore[attr-defined]
     made.filters["size"] = wording.size
     made.filters["kind"] = wording.kind
+    made.globals["money"] = wording.money
     made.globals["money_range"] = wording.money_range
     made.tests["in_catalog"] = has
     return made

@@ -18,6 +18,7 @@ from app.console import (
     session,
     studio,
     thumbnails,
+    turns,
 )
 from app.console.guard import ConsoleRoute, Reading
 from app.console.pages import HOME, see
@@ -41,6 +42,7 @@ for _part in (
     bases.router,
     documents.router,
     hit_test.router,
+    turns.router,
     curated.router,
     gaps.router,
     gallery.router,

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
-from sqlalchemy import case, func, insert, select
+from sqlalchemy import case, delete, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.llm.ports import RESTING, Attempted, Endpoint
@@ -82,20 +82,72 @@ class DayOfModel:
     waited_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class KeptCall:
+    """A :class:`ModelCall` as it is read again; ``ended_at`` is when it was written."""
+
+    purpose: str
+    prompt_version: str
+    endpoint: str
+    model: str
+    outcome: str
+    attempts: int
+    tried: tuple[Attempted, ...]
+    taken_over: bool
+    prompt_tokens: int
+    completion_tokens: int
+    counted_by: str
+    first_token_ms: float | None
+    total_ms: float
+    amount: float | None
+    currency: str
+    ended_at: datetime
+
+
 class CallLog(Protocol):
-    """Where calls are kept. That it cannot be written is no reason for an answer to fail: nothing is raised."""
+    """Where calls are kept. That it cannot be written is no reason for an answer to fail: nothing is raised then."""
 
     async def write(self, call: ModelCall) -> None: ...
+
+    async def of_turn(self, tenant: str, turn_id: str) -> list[KeptCall]:
+        """The calls of a turn, in order."""
+
+    async def forget(self, *, before: datetime) -> int:
+        """Delete calls of every tenant that ended before; → how many."""
 
 
 class MemoryCalls:
     """The twin."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, currency: str = "CNY") -> None:
         self.calls: list[ModelCall] = []
+        self._moments: list[datetime] = []
+        self._currency = currency
 
     async def write(self, call: ModelCall) -> None:
         self.calls.append(call)
+        self._moments.append(now())
+
+    async def of_turn(self, tenant: str, turn_id: str) -> list[KeptCall]:
+        kept = zip(self.calls, self._moments, strict=True)
+        return [
+            KeptCall(
+                **{name: getattr(call, name) for name in _READ_AS_WRITTEN},
+                endpoint=call.endpoint.name,
+                model=call.endpoint.model,
+                tried=call.tried,
+                currency=self._currency,
+                ended_at=moment,
+            )
+            for call, moment in kept
+            if (call.tenant, call.turn_id) == (tenant, turn_id)
+        ]
+
+    async def forget(self, *, before: datetime) -> int:
+        kept = [(c, m) for c, m in zip(self.calls, self._moments, strict=True) if m >= before]
+        forgotten = len(self.calls) - len(kept)
+        self.calls[:], self._moments = [call for call, _ in kept], [moment for _, moment in kept]
+        return forgotten
 
 
 class ModelCalls:
@@ -116,6 +168,23 @@ class ModelCalls:
             rows, self._waiting = self._waiting, []
             if rows:
                 await self._insert(rows)
+
+    async def of_turn(self, tenant: str, turn_id: str) -> list[KeptCall]:
+        rows = model_calls.c
+        query = select(model_calls).where(rows.turn_id == turn_id, rows.tenant == tenant).order_by(rows.created_at)
+        return [
+            KeptCall(
+                **{name: getattr(row, name) for name in (*_READ_AS_WRITTEN, "endpoint", "model", "currency")},
+                tried=tuple(Attempted(each["code"], each["endpoint"]) for each in row.failed_attempts),
+                ended_at=row.created_at,
+            )
+            for row in await self._database.rows(query)
+        ]
+
+    async def forget(self, *, before: datetime) -> int:
+        async with self._database.write() as connection:
+            done = await connection.execute(delete(model_calls).where(model_calls.c.created_at < before))
+        return done.rowcount
 
     async def daily(self, tenant: str, *, days: int) -> list[DayOfModel]:
         """Of the last days, today with them; the newest first, of a day the most used first."""
@@ -166,7 +235,8 @@ class ModelCalls:
         }
 
 
-_AS_THEY_ARE = (
-    "tenant", "purpose", "prompt_version", "outcome", "prompt_tokens", "completion_tokens", "counted_by",
-    "first_token_ms", "total_ms", "turn_id", "job_id", "amount", "attempts", "taken_over",
+_READ_AS_WRITTEN = (
+    "purpose", "prompt_version", "outcome", "prompt_tokens", "completion_tokens", "counted_by", "first_token_ms",
+    "total_ms", "amount", "attempts", "taken_over",
 )  # fmt: skip
+_AS_THEY_ARE = ("tenant", "turn_id", "job_id", *_READ_AS_WRITTEN)

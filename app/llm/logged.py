@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from app.llm.calls import CallLog, ModelCall
 from app.llm.ports import (
@@ -28,6 +29,8 @@ from app.llm.tokens import TokenCounter
 
 log = logging.getLogger(__name__)
 
+Sends: TypeAlias = Callable[[PromptTemplate, Sequence[Message]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class CallBook:
@@ -36,18 +39,21 @@ class CallBook:
     log: CallLog
     counter: TokenCounter
 
-    def of(self, tenant: str, *, turn_id: str | None = None, job_id: str | None = None) -> "CallsOf":
-        return CallsOf(self, tenant, turn_id, job_id)
+    def of(
+        self, tenant: str, *, turn_id: str | None = None, job_id: str | None = None, sends: Sends | None = None
+    ) -> "CallsOf":
+        return CallsOf(self, tenant, turn_id, job_id, sends)
 
 
 @dataclass(frozen=True, slots=True)
 class CallsOf:
-    """The calls of one turn or job."""
+    """The calls of one turn or job; ``sends`` is told of each prompt that is about to be sent."""
 
     book: CallBook
     tenant: str
     turn_id: str | None
     job_id: str | None
+    sends: Sends | None = None
 
     def through(self, model: ChatModel, template: PromptTemplate) -> ChatModel:
         """The model, for prompts of this template."""
@@ -78,6 +84,8 @@ class LoggedModel:
         tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         """See :class:`app.llm.ports.ChatModel`."""
+        if self._of.sends is not None:
+            self._of.sends(self._template, messages)
         seen = _Seen(Endpoint(self.name, self.name))
         stream = self._model.stream(messages, temperature=temperature, max_tokens=max_tokens, tools=tools)
         try:

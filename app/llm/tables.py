@@ -30,4 +30,5 @@ model_calls = Table(
     Column("created_at", Moment, nullable=False),
     Index(None, "tenant", "day"),
     Index(None, "turn_id"),
+    Index(None, "created_at"),
 )

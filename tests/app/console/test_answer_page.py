@@ -80,5 +80,7 @@ async def test_a_link_ends_and_a_files_signature_opens_no_answer(tmp_path: Path)
 async def test_an_answer_that_is_not_complete_says_so(tmp_path: Path) -> None:
     async with bot(tmp_path) as (http, services):
         turn = await answered(services)
-        await services.conversations.fail(turn.id, code="interrupted", partial="五万")
+        await services.conversations.fail(
+            turn.id, code="interrupted", partial="五万", condensed=turn.question, evidence=(), timings_ms={}
+        )
         assert "没有完成" in words(await see(http, link(services, turn.id)), ".note")

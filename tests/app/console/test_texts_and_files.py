@@ -84,6 +84,8 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|(role|rung|reply|reply_state|api)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
     by_value += r"|prompt_(name|about|state)\.\w+|prompts\.notice_\w+"
     by_value += r"|curated\.(all|live|proposed|retired|notice_\w+)"
+    by_value += r"|(channel|step|finish|purpose|feedback|sender)\.\w+|turn\.(status|cached)\.\w+|turn\.(up|down)"
+    by_value += r"|turns\.(all|refused|failed|down|cached)"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 

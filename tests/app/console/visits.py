@@ -21,6 +21,7 @@ FOLDER = Path(console.__file__).parent
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 NAVIGATION = [
     "/console",
+    "/console/turns",
     "/console/curated",
     "/console/studio",
     "/console/prompts",
