@@ -15,16 +15,20 @@ from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
+from app.chat.background import Background, background
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
 from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.measure import Measure
+from app.chat.recall import Recall
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
+from app.chat.summaries import Summaries
 from app.chat.work import WorkTurns
 from app.chat.working import Worker
 from app.database import migrate
@@ -131,8 +135,11 @@ async def running_services(
         async with (
             running_jobs(settings, parts.database, redis, kinds, queue=twins.queue, events=twins.events) as jobs,
             flights() as shared,
+            background() as behind_it,
         ):
-            behind = _Behind(parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls)
+            behind = _Behind(
+                parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls, behind_it
+            )
             yield _services(settings, behind)
         await answerer.close()
     finally:
@@ -182,6 +189,7 @@ class _Behind:
     flights: Flights
     calls: CallBook
     model_calls: ModelCalls
+    background: Background
 
 
 def _services(settings: Settings, behind: _Behind) -> Services:
@@ -222,6 +230,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         artifacts=jobs.artifacts,
         calls=behind.calls,
+        recall=_recall(settings, behind, conversations),
     )
     return Services(
         settings=settings,
@@ -246,3 +255,13 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         kept=kept,
         cache_use=cache_use,
     )
+
+
+def _recall(settings: Settings, behind: _Behind, conversations: Conversations) -> Recall:
+    answerer, calls = behind.answerer, behind.calls
+    measure = Measure(calls.counter, answerer.name, settings.history_tokens)
+    if not (settings.history_summary and isinstance(answerer, ModelAnswerer)):
+        return Recall(conversations, measure)
+    template = prompts.load("summarise")
+    made = Summaries(behind.background, conversations, answerer, template=template, measure=measure, calls=calls)
+    return Recall(conversations, measure, made)

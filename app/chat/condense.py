@@ -29,10 +29,11 @@ async def condense(
     """The question to search with. Without a model, or when it fails, the last question is put before this one."""
     if not past or not points_back(question):
         return question
-    joined = f"{past[-1].question} {question}"
+    joined = question if past[-1].summary else f"{past[-1].question} {question}"
     if model is None:
         return joined
-    history = "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in past[-3:])
+    recent = [*(turn for turn in past[:-3] if turn.summary), *past[-3:]]
+    history = "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in recent)
     messages = template.render(history=history, question=question)
     try:
         async with aclosing(model.stream(messages, temperature=0.0, max_tokens=200)) as deltas:

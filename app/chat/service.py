@@ -17,8 +17,9 @@ from app.chat.cache import MadeBy
 from app.chat.condense import condense
 from app.chat.events import Done, Event, Failed, Sources, Stage, Started
 from app.chat.evidence import Evidence
-from app.chat.history import Conversations, PastTurn
+from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.recall import Recall
 from app.chat.said import event_of, say
 from app.chat.turns import Ask, Turn
 from app.chat.work import WorkTurns
@@ -55,6 +56,7 @@ class ChatService:
         work: WorkTurns,
         artifacts: Artifacts,
         calls: CallBook,
+        recall: Recall,
     ) -> None:
         self._catalog = catalog
         self.evidence = evidence
@@ -65,6 +67,7 @@ class ChatService:
         self._work = work
         self._artifacts = artifacts
         self._calls = calls
+        self._recall = recall
 
     async def prepare(self, ask: Ask) -> Turn:
         """Check a question and open its turn.
@@ -87,7 +90,9 @@ class ChatService:
         for picture in ask.attachments:
             await self._artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
-        conversation = await self._conversations.open(ask.tenant, ask.conversation_id, channel=ask.channel)
+        conversation = await self._conversations.open(
+            ask.tenant, ask.conversation_id, channel=ask.channel, requester=ask.requester
+        )
         epochs = {kb.id: kb.epoch for kb in bases}
         turn = Turn(uuid4().hex, conversation, ask, condensed=question, epochs=epochs)
         await self._conversations.begin(
@@ -158,12 +163,13 @@ class ChatService:
             prompt_version=self.answerer.prompt_version,
             saved_tokens=turn.saved,
         )
+        self._recall.answered(turn)
         return done
 
     async def _events(self, turn: Turn) -> AsyncGenerator[Event, None]:
         yield Stage("retrieving")
         ask = turn.ask
-        past = await self._past(turn)
+        past = await self._recall.past(turn)
         answerer = self._answerer_of(turn)
         if working := self._work.events(turn, answerer, past):
             async with aclosing(working) as events:
@@ -202,12 +208,6 @@ class ChatService:
             async for delta in deltas:
                 if (said := event_of(turn, delta)) is not None:
                     yield said
-
-    async def _past(self, turn: Turn) -> list[PastTurn]:
-        ask = turn.ask
-        if ask.brought is not None:
-            return list(ask.brought.past)
-        return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
     def _answerer_of(self, turn: Turn) -> Answerer:
         return self.answerer.of(self._calls.of(turn.ask.tenant, turn_id=turn.id))
