@@ -11,7 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from app import errors
-from app.api import answer_cache, artifacts, chat, jobs, keys, knowledge, operations, pages
+from app.api import answer_cache, artifacts, chat, conversations, jobs, keys, knowledge, operations, pages
 from app.api.limits import BodyLimit
 from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
 from app.api.openai import router as openai
@@ -58,7 +58,7 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    for module in (chat, openai, answer_cache, knowledge, jobs, artifacts, keys, operations, pages):
+    for module in (chat, openai, conversations, answer_cache, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

@@ -15,9 +15,11 @@ from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
+from app.chat.archive import Archive
 from app.chat.background import Background, background
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
+from app.chat.erasing import Eraser
 from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.history import Conversations
@@ -73,6 +75,8 @@ class Services:
     knowledge: KnowledgeService
     chat: ChatService
     conversations: Conversations
+    archive: Archive
+    eraser: Eraser
     streams: TurnStreams
     keys: Keys
     pipeline: Pipeline
@@ -238,6 +242,8 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         knowledge=knowledge,
         chat=chat,
         conversations=conversations,
+        archive=Archive(parts.database),
+        eraser=Eraser(parts.database, behind.streams),
         streams=behind.streams,
         keys=Keys(parts.database),
         pipeline=behind.pipeline,

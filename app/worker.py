@@ -165,7 +165,8 @@ async def _working(
 
 
 class _Housekeeping:
-    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs."""
+    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs, and
+    conversations that are not to be kept any longer."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -179,6 +180,9 @@ class _Housekeeping:
         await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
         if time.monotonic() - self._files_at > FILE_SWEEP_SECONDS:
             self._files_at = time.monotonic()
+            if days := services.settings.history_days:
+                deleted = await services.eraser.unused(longer_than=timedelta(days=days))
+                log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
 
 

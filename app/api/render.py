@@ -1,9 +1,11 @@
 """Values → JSON, as design.md §6 promises it; shared by HTTP, the CLI and the console."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from app.chat.archive import Conversation, KeptTurn
 from app.chat.events import passage_json
 from app.identity.keys import Key
 from app.identity.users import Member
@@ -70,6 +72,22 @@ def search_json(found: Retrieval) -> dict[str, Any]:
         }
         passages.append({**passage_json(passage), "scores": stages})
     return {"passages": passages, "timings_ms": found.timings_ms}
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "channel": conversation.channel,
+        "requester": conversation.requester,
+        "title": conversation.title,
+        "total": conversation.turns,
+        "created_at": conversation.created_at.isoformat(),
+        "last_turn_at": conversation.last_turn_at.isoformat(),
+    }
+
+
+def turn_json(turn: KeptTurn) -> dict[str, Any]:
+    return {**asdict(turn), "created_at": turn.created_at.isoformat()}
 
 
 def key_json(key: Key) -> dict[str, Any]:
