@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.console import (
     answers,
     bases,
+    conversations,
     dingtalk,
     documents,
     files,
@@ -42,6 +43,7 @@ for _part in (
     studio.router,
     jobs.router,
     thumbnails.router,
+    conversations.router,
     dingtalk.router,
     keys.router,
     _elsewhere,

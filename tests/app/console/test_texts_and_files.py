@@ -80,7 +80,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|documents\.(all|active|live|failed)|search\.(embed|dense_time|lexical_time|total)"
     by_value += r"|(kind|kind_text|field|hint|option|about|value|note|state|queue)\..+|studio\.in_\w+"
     by_value += r"|review\.(all|pending|approved|rejected)|jobs\.(all|waiting|active|succeeded|failed)"
-    by_value += r"|(role|rung|reply|reply_state|api)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
+    by_value += r"|(role|rung|reply|reply_state|api|channel)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 

@@ -19,7 +19,15 @@ from tests.products import settings_for
 
 FOLDER = Path(console.__file__).parent
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
-NAVIGATION = ["/console", "/console/studio", "/console/dingtalk", "/console/keys", "/", "/docs"]
+NAVIGATION = [
+    "/console",
+    "/console/studio",
+    "/console/conversations",
+    "/console/dingtalk",
+    "/console/keys",
+    "/",
+    "/docs",
+]
 REASONS = ("encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt")
 
 
