@@ -2,11 +2,14 @@
 
 from app.chat import prompts
 from app.chat.answerers import Answerer, ExtractiveAnswerer, ModelAnswerer
+from app.chat.prompt_examples import Examples
+from app.chat.prompt_versions import Prompts
 from app.llm.budget import TokenBudget
 from app.llm.fallback import FallbackModel
 from app.llm.ports import ChatModel, Endpoint, Price
 from app.llm.tokens import TokenCounter
 from app.settings import ModelEndpoint, Settings
+from knowledge.database import Database
 from knowledge.ports import Embedder
 
 CALIBRATED_MODEL = "multilingual-e5-small"  # whose cosines knowledge.answerability was fitted on
@@ -58,3 +61,11 @@ def _place(settings: Settings, given: ModelEndpoint) -> tuple[Endpoint, ChatMode
         max_retries=settings.model_retries if given.retries is None else given.retries,
     )
     return endpoint, model
+
+
+def make_prompts(settings: Settings, database: Database, answerer: Answerer, examples: Examples) -> Prompts:
+    """The shipped answer template is the one that the answerer brings along."""
+    shipped = prompts.shipped(think=settings.model_think)
+    if isinstance(answerer, ModelAnswerer):
+        shipped = shipped.having({"answer": answerer.template})
+    return Prompts(database, shipped, examples, think=settings.model_think)

@@ -15,6 +15,7 @@ from app.api import (
     answer_cache,
     artifacts,
     chat,
+    conversations,
     curation,
     jobs,
     keys,
@@ -70,7 +71,7 @@ def create_app(
         max_age=600,
     )
     errors.install(app)
-    answers = (chat, receipts, openai, answer_cache, curation, prompts)
+    answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
     for module in (*answers, knowledge, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))

@@ -100,6 +100,11 @@ class Settings(ChannelSettings):
         (), description="Models that take over, in order, as JSON: see [app/llm/README.md](app/llm/README.md)."
     )
     passages: int = Field(6, ge=1, le=30, description="Passages an answer is given as evidence.")
+    history_tokens: int = Field(2000, ge=0, description="Tokens of earlier turns that a question is read with.")
+    history_summary: bool = Field(True, description="Sum up what no longer fits: a call of the model now and then.")
+    history_days: int | None = Field(
+        None, ge=1, description="Days that conversations are kept unused; empty: for good."
+    )
     answer_cache: bool = Field(
         True, description="Keep answers and give them again while their evidence stays; a tenant may switch it."
     )

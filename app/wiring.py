@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from app.answerer import CALIBRATED_MODEL, make_answerer
+from app.answerer import CALIBRATED_MODEL, make_answerer, make_prompts
 from app.channels.calls import Calls
 from app.channels.groups import Groups
 from app.channels.handoffs import Handoffs
@@ -15,18 +15,23 @@ from app.channels.processes import ChannelProcesses
 from app.channels.replies import Replies
 from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
+from app.chat.archive import Archive
+from app.chat.background import Background, background
 from app.chat.cache import AnswerCache, MemoryCache
 from app.chat.cache_use import AnswerCacheUse
 from app.chat.curated import CuratedMatches
 from app.chat.curation import Curation
+from app.chat.erasing import Eraser
 from app.chat.evidence import Evidence
 from app.chat.flights import Flights, flights
 from app.chat.gaps import Gaps
 from app.chat.history import Conversations
 from app.chat.kept import KeptAnswers
+from app.chat.measure import Measure
 from app.chat.prompt_examples import Examples
 from app.chat.prompt_preview import PromptPreviews
 from app.chat.prompt_versions import Prompts
+from app.chat.recall import Recall
 from app.chat.receipts import Receipts
 from app.chat.redis_cache import RedisCache
 from app.chat.redis_streams import RedisStreams
@@ -34,6 +39,7 @@ from app.chat.second_looks import SecondLooks
 from app.chat.service import ChatService
 from app.chat.streams import MemoryStreams, TurnStreams
 from app.chat.suggestions import Suggester
+from app.chat.summaries import Summaries
 from app.chat.turn_list import TurnList
 from app.chat.work import WorkTurns
 from app.chat.working import Worker
@@ -79,6 +85,8 @@ class Services:
     knowledge: KnowledgeService
     chat: ChatService
     conversations: Conversations
+    archive: Archive
+    eraser: Eraser
     streams: TurnStreams
     keys: Keys
     pipeline: Pipeline
@@ -146,8 +154,11 @@ async def running_services(
         async with (
             running_jobs(settings, parts.database, redis, kinds, queue=twins.queue, events=twins.events) as jobs,
             flights() as shared,
+            background() as behind_it,
         ):
-            behind = _Behind(parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls)
+            behind = _Behind(
+                parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls, behind_it
+            )
             yield _services(settings, behind)
         await answerer.close()
     finally:
@@ -197,6 +208,7 @@ class _Behind:
     flights: Flights
     calls: CallBook
     model_calls: ModelCalls
+    background: Background
 
 
 def _services(settings: Settings, behind: _Behind) -> Services:
@@ -220,7 +232,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
     examples = Examples(parts.database, parts.embedder)
-    versions = _prompts(settings, parts, answerer, examples)
+    versions = make_prompts(settings, parts.database, answerer, examples)
     curated, gaps = CuratedAnswers(parts.database), Gaps(parts.database, parts.embedder, known_scale=calibrated)
     matches = CuratedMatches(curated, parts.catalog, parts.embedder, known_scale=calibrated)
     chat = ChatService(
@@ -242,6 +254,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
             parts.embedder if calibrated else None,
             share=settings.answer_cache_sample,
         ),
+        recall=_recall(settings, behind, conversations),
     )
     return Services(
         settings=settings,
@@ -249,6 +262,8 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         knowledge=knowledge,
         chat=chat,
         conversations=conversations,
+        archive=Archive(parts.database),
+        eraser=Eraser(parts.database, behind.streams),
         streams=behind.streams,
         keys=Keys(parts.database),
         pipeline=behind.pipeline,
@@ -275,9 +290,11 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     )
 
 
-def _prompts(settings: Settings, parts: Knowledge, answerer: Answerer, examples: Examples) -> Prompts:
-    """The shipped answer template is the one that the answerer brings along."""
-    shipped = prompts.shipped(think=settings.model_think)
-    if isinstance(answerer, ModelAnswerer):
-        shipped = shipped.having({"answer": answerer.template})
-    return Prompts(parts.database, shipped, examples, think=settings.model_think)
+def _recall(settings: Settings, behind: _Behind, conversations: Conversations) -> Recall:
+    answerer, calls = behind.answerer, behind.calls
+    measure = Measure(calls.counter, answerer.name, settings.history_tokens)
+    if not (settings.history_summary and isinstance(answerer, ModelAnswerer)):
+        return Recall(conversations, measure)
+    template = prompts.load("summarise")
+    made = Summaries(behind.background, conversations, answerer, template=template, measure=measure, calls=calls)
+    return Recall(conversations, measure, made)

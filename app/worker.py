@@ -166,7 +166,8 @@ async def _working(
 
 
 class Housekeeping:
-    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs, old logs.
+    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs, and what is not
+    to be kept any longer: conversations, logs.
 
     The last two are looked for once in ``rarely`` seconds.
     """
@@ -184,6 +185,9 @@ class Housekeeping:
         await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
         if time.monotonic() - self._rare_at > self._rarely:
             self._rare_at = time.monotonic()
+            if days := services.settings.history_days:
+                deleted = await services.eraser.unused(longer_than=timedelta(days=days))
+                log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
             await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 

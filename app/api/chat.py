@@ -1,7 +1,7 @@
 """Questions and answers over HTTP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +14,7 @@ from app.api.bodies import Body
 from app.api.dependencies import Chatter, TheRunning, TheServices
 from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Failed, Sources, Suggestions, payload_of
+from app.chat.frames import Frame
 from app.chat.shared_turns import SharedTurns
 from app.chat.turns import Ask
 from app.errors import problem
@@ -23,6 +24,7 @@ from knowledge.errors import InvalidInput
 router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
 PING_SECONDS = 15
+PIECE = 1 << 15  # bytes in a write
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
@@ -117,10 +119,23 @@ def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) 
     async def frames() -> AsyncGenerator[bytes, None]:
         async with aclosing(running.frames(tenant, turn_id, after=after)) as batches:
             async for batch in batches:
-                yield b"".join(frame.data for frame in batch)
+                for some in _pieces(batch):
+                    yield some
                 await asyncio.sleep(FRAME_SECONDS)
 
     return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
+
+
+def _pieces(batch: Sequence[Frame]) -> Iterator[bytes]:
+    """What a reader is owed, a little at a time: one that is slow must not have all of it in its buffer."""
+    some = bytearray()
+    for frame in batch:
+        some += frame.data
+        if len(some) >= PIECE:
+            yield bytes(some)
+            some.clear()
+    if some:
+        yield bytes(some)
 
 
 async def _whole(running: SharedTurns, tenant: str, turn_id: str) -> Response:

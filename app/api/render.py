@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from app.chat.archive import Conversation, KeptTurn
 from app.chat.events import passage_json
 from app.chat.prompt_check import OPTIONAL, REQUIRED
 from app.chat.prompt_examples import Example
@@ -65,6 +66,22 @@ def chunk_json(chunk: Chunk) -> dict[str, Any]:
 def search_json(found: Retrieval) -> dict[str, Any]:
     passages = [{**passage_json(passage), "scores": asdict(passage.scores)} for passage in found.passages]
     return {"passages": passages, "timings_ms": found.timings_ms}
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "id": conversation.id,
+        "channel": conversation.channel,
+        "requester": conversation.requester,
+        "title": conversation.title,
+        "total": conversation.turns,
+        "created_at": conversation.created_at.isoformat(),
+        "last_turn_at": conversation.last_turn_at.isoformat(),
+    }
+
+
+def turn_json(turn: KeptTurn) -> dict[str, Any]:
+    return {**asdict(turn), "created_at": turn.created_at.isoformat()}
 
 
 def key_json(key: Key) -> dict[str, Any]:

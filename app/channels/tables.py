@@ -44,6 +44,7 @@ channel_replies = Table(
     Index(None, "channel", "state"),
     Index(None, "place", "state"),
     Index(None, "card_id"),
+    Index(None, "turn_id"),
     Index(None, "tenant", "created_at"),
 )
 

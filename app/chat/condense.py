@@ -29,8 +29,9 @@ def refers(question: str) -> bool:
 
 
 def history_of(past: Sequence[PastTurn]) -> str:
-    """The last turns as the prompt shows them."""
-    return "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in past[-3:])
+    """The last turns as the prompt shows them, with what sums up those before."""
+    recent = [*(turn for turn in past[:-3] if turn.summary), *past[-3:]]
+    return "\n".join(f"问：{turn.question}\n答：{turn.answer[:300]}" for turn in recent)
 
 
 async def condense(
@@ -39,7 +40,7 @@ async def condense(
     """The question to search with. Without a model, or when it fails, the last question is put before this one."""
     if not past or not points_back(question):
         return question
-    joined = f"{past[-1].question} {question}"
+    joined = question if past[-1].summary else f"{past[-1].question} {question}"
     if model is None:
         return joined
     messages = template.render(history=history_of(past), question=question)

@@ -6,24 +6,32 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
+from app.chat.language import say
 from app.chat.tables import conversations, feedback, turns
 from knowledge.database import Change, Database, now
 from knowledge.errors import InvalidInput, NotFound
+from knowledge.language import language_of
 from knowledge.models import Passage
 
-REMEMBERED = 6  # turns of a conversation that a new question is read with
+MOST_TURNS = 40  # of a conversation that are looked at for a new question
+PICTURED = 6  # turns with pictures that a new question may mean
+_REACHED = turns.alias("reached")
 RATINGS = ("up", "down")
 REASONS = ("wrong", "outdated", "incomplete", "irrelevant", "other")
 
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
+    """``summary``: no turn of the conversation, but what was said before those that follow; ``id`` is then empty."""
+
     question: str
     answer: str
+    id: str = ""
+    summary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +74,32 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, tenant: str, conversation_id: str | None, *, channel: str) -> str:
+    async def open(
+        self, tenant: str, conversation_id: str | None, *, channel: str, requester: str | None = None
+    ) -> str:
         """The conversation's id; a new one when None. Raises NotFound ``conversation_not_found``."""
         if conversation_id is not None:
             mine = (conversations.c.id == conversation_id) & (conversations.c.tenant == tenant)
             if not await self._database.rows(select(conversations.c.id).where(mine)):
                 raise NotFound("There is no such conversation.", code="conversation_not_found")
             return conversation_id
-        fresh = uuid4().hex
-        row = {"id": fresh, "tenant": tenant, "channel": channel, "created_at": now()}
+        fresh, moment = uuid4().hex, now()
+        row: dict[str, Any] = {"id": fresh, "tenant": tenant, "channel": channel, "requester": requester}
+        row |= {"created_at": moment, "last_turn_at": moment}
         await self._database.apply(insert(conversations).values(row))
         return fresh
 
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
-        """The last answered turns, oldest first; of versions of one answer the newest."""
+        """The summary, if there is one, and the answered turns after it, oldest first; of versions of one answer the
+        newest."""
+        reached = select(_REACHED.c.created_at).where(_REACHED.c.id == conversations.c.summary_to).scalar_subquery()
         query = (
-            select(turns.c.id, turns.c.regenerates, turns.c.question, turns.c.answer)
+            select(turns.c.id, turns.c.regenerates, turns.c.question, turns.c.answer, conversations.c.summary)
+            .join(conversations, conversations.c.id == turns.c.conversation_id)
             .where(turns.c.tenant == tenant, turns.c.conversation_id == conversation_id, turns.c.status == "done")
-            .where(turns.c.refused.is_(False))
+            .where(turns.c.refused.is_(False), reached.is_(None) | (turns.c.created_at > reached))
             .order_by(turns.c.created_at.desc())
-            .limit(REMEMBERED * 2)
+            .limit(MOST_TURNS)
         )
         rows = await self._database.rows(query)
         seen: set[str] = {without} if without else set()
@@ -94,8 +108,18 @@ class Conversations:
             root = row.regenerates or row.id
             if root not in seen:
                 seen.add(root)
-                kept.append(PastTurn(row.question, row.answer))
-        return kept[:REMEMBERED][::-1]
+                kept.append(PastTurn(row.question, row.answer, row.id))
+        if rows and rows[0].summary:
+            kept.append(_summary_turn(rows[0].summary))
+        return kept[::-1]
+
+    async def keep_summary(self, conversation_id: str, text: str, *, to: str, instead_of: str) -> bool:
+        """→ whether it was kept: the summary that it goes on from (none is "") must still be the conversation's."""
+        unchanged = func.coalesce(conversations.c.summary, "") == instead_of
+        mine = (conversations.c.id == conversation_id) & unchanged
+        async with self._database.write() as connection:
+            done = await connection.execute(update(conversations).where(mine).values(summary=text, summary_to=to))
+        return done.rowcount == 1
 
     async def begin(
         self,
@@ -108,6 +132,8 @@ class Conversations:
         regenerates: str | None,
         attachments: Sequence[str] = (),
     ) -> None:
+        """Raises NotFound ``conversation_not_found`` for one that was deleted meanwhile."""
+        moment = now()
         row: dict[str, Any] = {
             "id": turn_id,
             "tenant": tenant,
@@ -121,9 +147,13 @@ class Conversations:
             "citations": [],
             "evidence": [],
             "timings_ms": {},
-            "created_at": now(),
+            "created_at": moment,
         }
-        await self._database.apply(insert(turns).values(row))
+        used = update(conversations).where(conversations.c.id == conversation_id).values(last_turn_at=moment)
+        try:
+            await self._database.apply(used, insert(turns).values(row))
+        except IntegrityError:
+            raise NotFound("There is no such conversation.", code="conversation_not_found") from None
 
     async def finish(
         self,
@@ -209,7 +239,7 @@ class Conversations:
         mine = (turns.c.tenant == tenant) & (turns.c.conversation_id == conversation_id)
         query = select(turns.c.attachments).where(mine, turns.c.attachments.is_not(None))
         async with self._database.read() as connection:
-            rows = await connection.execute(query.order_by(turns.c.created_at.desc()).limit(REMEMBERED))
+            rows = await connection.execute(query.order_by(turns.c.created_at.desc()).limit(PICTURED))
             return [picture for row in rows for picture in row.attachments or ()]
 
     async def rate(self, tenant: str, turn_id: str, *, rating: str, reason: str | None, comment: str | None) -> None:
@@ -244,6 +274,11 @@ class Conversations:
         if row is None:
             raise NotFound("There is no such turn.", code="turn_not_found")
         return row
+
+
+def _summary_turn(text: str) -> PastTurn:
+    """As if somebody had asked for it: every endpoint takes that, and it is left out first where room is short."""
+    return PastTurn(say("summary_asked", language_of(text)), text, summary=True)
 
 
 def _answered(row: Row[Any]) -> AnsweredTurn:

@@ -17,7 +17,7 @@ from app.chat import citations
 from app.chat.answerers import Answerer, ModelAnswerer, messages_of, numbered, today
 from app.chat.condense import history_of
 from app.chat.evidence import Evidence
-from app.chat.history import REMEMBERED, PastTurn
+from app.chat.history import PastTurn
 from app.chat.prompt_versions import Prompts
 from app.chat.suggestions import material
 from app.chat.tables import turns
@@ -34,6 +34,7 @@ SECONDS = 90
 RECENT = 12
 LOOKED_AT = 60  # turns, of which the distinct questions are offered
 LONGEST = 2000
+EARLIER = 6  # turns that a question is previewed with
 
 _CONVERSES = ("answer", "assist", "work")  # templates that are given evidence and the turns before
 
@@ -189,7 +190,7 @@ class PromptPreviews:
             .where(turns.c.status == "done", turns.c.refused.is_(False), turns.c.created_at < row.created_at)
             .where(turns.c.regenerates.is_(None))
             .order_by(turns.c.created_at.desc())
-            .limit(REMEMBERED)
+            .limit(EARLIER)
         )
         rows = await self._database.rows(query)
         return [PastTurn(each.question, each.answer) for each in reversed(rows)]

@@ -20,27 +20,29 @@ RUNNING = "copilot:turns:running"
 WORDS = "copilot:turns:words"
 MOST_READERS = 5_000  # of a process; a Redis as it comes takes 10,000 connections
 
-# KEYS: stream, running. ARGV: turn, process, number ("" for a beginning), data, last, seconds.
+# KEYS: stream, running. ARGV: turn, process, number ("": being written), data, last, seconds, number before it.
+# → -1 when what comes before it is lost.
 _ADD = """
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local at = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+if newest and newest[2][3] == 'l' then return 0 end
+if at < tonumber(ARGV[7]) then return -1 end
 if ARGV[3] == '' then
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-  if redis.call('EXISTS', KEYS[1]) == 0 then
+  if not newest then
     redis.call('XADD', KEYS[1], '0-1', 'd', '')
     redis.call('EXPIRE', KEYS[1], ARGV[6])
   end
   return 1
 end
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if newest then
-  if newest[2][3] == 'l' then return 0 end
-  if tonumber(string.match(newest[1], '^%d+')) >= tonumber(ARGV[3]) then return 0 end
-end
+if newest and at >= tonumber(ARGV[3]) then return 0 end
 if ARGV[5] == '1' then
   redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4], 'l', '1')
   redis.call('HDEL', KEYS[2], ARGV[1])
   redis.call('EXPIRE', KEYS[1], ARGV[6])
 else
   redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4])
+  if not newest then redis.call('EXPIRE', KEYS[1], ARGV[6]) end
 end
 return 1
 """
@@ -64,19 +66,20 @@ class RedisStreams:
         self._waiting: Any = Redis.from_url(url, **how, max_connections=MOST_READERS)
         self._add = self._redis.register_script(_ADD)
 
-    async def publish(self, entries: Sequence[Entry]) -> None:
+    async def publish(self, entries: Sequence[Entry]) -> set[str]:
         with _errors():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for entry in entries:
                     await self._add(*self._step(entry), client=pipeline)
-                await pipeline.execute()
+                added = await pipeline.execute()
+        return {entry.turn_id for entry, result in zip(entries, added, strict=True) if result == -1}
 
     def _step(self, entry: Entry) -> tuple[list[str], list[Any]]:
         frame, keys = entry.frame, [_name(entry.tenant, entry.turn_id), RUNNING]
         mine = [_field(entry.tenant, entry.turn_id), self.process]
         if frame is None:
-            return keys, [*mine, "", b"", 0, KEPT_SECONDS]
-        return keys, [*mine, frame.number, frame.data, int(frame.last), KEPT_SECONDS]
+            return keys, [*mine, "", b"", 0, KEPT_SECONDS, entry.after]
+        return keys, [*mine, frame.number, frame.data, int(frame.last), KEPT_SECONDS, entry.after]
 
     async def read(self, tenant: str, turn_id: str, *, after: int) -> list[Frame] | None:
         key, block = _name(tenant, turn_id), round(BLOCK_SECONDS * 1000)
@@ -129,9 +132,18 @@ class RedisStreams:
     async def end(self, tenant: str, turn_id: str, frame: Frame) -> bool:
         with _errors():
             keys, args = self._step(Entry(tenant, turn_id, frame))
-            ended = bool(await self._add(keys, args))
+            ended: bool = await self._add(keys, args) == 1
             await self._redis.hdel(RUNNING, _field(tenant, turn_id))
         return ended
+
+    async def forget(self, turns: Sequence[Owned]) -> None:
+        with _errors():
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for tenant, turn_id in turns:
+                    pipeline.delete(_name(tenant, turn_id))
+                    pipeline.hdel(RUNNING, _field(tenant, turn_id))
+                    pipeline.publish(WORDS, f"forget {turn_id}")
+                await pipeline.execute()
 
     async def leave(self) -> None:
         with _errors():

@@ -133,6 +133,12 @@ class RunningTurns:
             raise NotFound("This answer is not under way here any more.", code="turn_not_found")
         return running
 
+    def forget(self, turn_id: str) -> None:
+        """Stop it and keep nothing of it; whoever reads it gets its end."""
+        running = self._turns.pop(turn_id, None)
+        if running is not None:
+            self._stop(running)
+
     def by_id(self, turn_id: str) -> RunningTurn | None:
         """Of whatever tenant, for what processes tell each other."""
         return self._turns.get(turn_id)
@@ -151,7 +157,9 @@ class RunningTurns:
 
     def stop(self, tenant: str, turn_id: str) -> None:
         """Stop writing; the turn ends in Done with what was said. Raises NotFound ``turn_not_found``."""
-        running = self.require(tenant, turn_id)
+        self._stop(self.require(tenant, turn_id))
+
+    def _stop(self, running: RunningTurn) -> None:
         if running.task is not None and not running.ended and not running.stopped:  # a second one would end its end
             running.stopped = True
             if running.begun:  # a task that is cancelled before its first step would say nothing at all

@@ -22,6 +22,7 @@ from app.chat.gaps import Gaps
 from app.chat.history import Conversations, PastTurn
 from app.chat.kept import KeptAnswers
 from app.chat.prompt_versions import Prompts
+from app.chat.recall import Recall
 from app.chat.said import event_of, say
 from app.chat.second_looks import SecondLooks
 from app.chat.suggestions import Suggester
@@ -65,6 +66,7 @@ class ChatService:
         artifacts: Artifacts,
         calls: CallBook,
         second_looks: SecondLooks,
+        recall: Recall,
     ) -> None:
         self._catalog = catalog
         self.evidence = evidence
@@ -79,6 +81,7 @@ class ChatService:
         self._artifacts = artifacts
         self._calls = calls
         self._second_looks = second_looks
+        self._recall = recall
 
     async def prepare(self, ask: Ask) -> Turn:
         """Check a question and open its turn.
@@ -101,7 +104,9 @@ class ChatService:
         for picture in ask.attachments:
             await self._artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
-        conversation = await self._conversations.open(ask.tenant, ask.conversation_id, channel=ask.channel)
+        conversation = await self._conversations.open(
+            ask.tenant, ask.conversation_id, channel=ask.channel, requester=ask.requester
+        )
         epochs = {kb.id: kb.epoch for kb in bases}
         prompts = await self._prompts.live(ask.tenant)
         turn = Turn(uuid4().hex, conversation, ask, condensed=question, prompts=prompts, epochs=epochs)
@@ -191,12 +196,13 @@ class ChatService:
             curated=turn.curated,
             also=[*receipts.rows(turn), *(self._gaps.of(turn) if done.refused else ())],
         )
+        self._recall.answered(turn)
         return done
 
     async def _events(self, turn: Turn) -> AsyncGenerator[Event, None]:
         yield Stage("retrieving")
         ask = turn.ask
-        past = await self._past(turn)
+        past = await self._recall.past(turn)
         answerer = self._answerer_of(turn)
         if working := self._work.events(turn, answerer, past):
             async with aclosing(working) as events:
@@ -253,12 +259,6 @@ class ChatService:
         asked = turn.condensed
         turn.condensed = await condense(asked, past, model=model, template=turn.prompts.condense)
         return await self._curated.reply(turn, past) if turn.condensed != asked else None
-
-    async def _past(self, turn: Turn) -> list[PastTurn]:
-        ask = turn.ask
-        if ask.brought is not None:
-            return list(ask.brought.past)
-        return await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
 
     async def _shown_examples(self, turn: Turn, answerer: Answerer) -> Answerer:
         """The answerer with examples that are near to the question, where its template has a place for them."""

@@ -6,11 +6,12 @@ import time
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing, suppress
 
+from app.chat.elsewhere import Elsewhere
 from app.chat.frames import Frame, framed, text_in
 from app.chat.history import Conversations
 from app.chat.running import RunningTurn, RunningTurns
 from app.chat.service import ChatService, interrupted
-from app.chat.streams import LEASE_SECONDS, Entry, TurnStreams
+from app.chat.streams import LEASE_SECONDS, Entry, Owned, TurnStreams
 from app.chat.turns import Turn
 from knowledge.errors import NotFound, Unavailable
 
@@ -18,7 +19,6 @@ FINE_SECONDS = 0.025  # between two frames of a turn that another process reads
 COARSE_SECONDS = 0.3  # of one that nobody else reads: what a crash may cost of it
 READ_SECONDS = 10.0  # a word that somebody reads is good for so long
 SWEEP_SECONDS = 5.0
-AGAIN_SECONDS = 1.0
 BEAT_SECONDS = LEASE_SECONDS / 3
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class SharedTurns:
         self.here = RunningTurns(service, tasks, on_grown=self._grown)
         self._conversations = conversations
         self._streams = streams
+        self._elsewhere = Elsewhere(streams, conversations)
         self._tasks = tasks
         self._dirty: dict[str, RunningTurn] = {}
         self._published: dict[str, int] = {}  # turn → the number of its newest frame that others can see
@@ -60,24 +61,15 @@ class SharedTurns:
 
     async def require(self, tenant: str, turn_id: str) -> None:
         """Raises NotFound ``turn_not_found``."""
-        if self.here.find(tenant, turn_id) is None and not await self._elsewhere(tenant, turn_id):
-            raise _not_found()
+        if self.here.find(tenant, turn_id) is None and not await self._elsewhere.exists(tenant, turn_id):
+            raise NotFound("This answer is not under way any more.", code="turn_not_found")
 
     async def frames(self, tenant: str, turn_id: str, *, after: int = 0) -> AsyncGenerator[list[Frame], None]:
-        """Its frames, wherever it is written. Raises NotFound ``turn_not_found``."""
-        if self.here.find(tenant, turn_id) is not None:
-            async with aclosing(self.here.frames(tenant, turn_id, after=after)) as batches:
-                async for batch in batches:
-                    yield batch
-            return
-        while True:
-            await self._try(self._streams.say("read", turn_id))
-            batch = await self._newer(tenant, turn_id, after)
-            if batch:
-                after = batch[-1].number
+        """Its frames, wherever it is written, after :meth:`require`."""
+        where = self.here if self.here.find(tenant, turn_id) is not None else self._elsewhere
+        async with aclosing(where.frames(tenant, turn_id, after=after)) as batches:
+            async for batch in batches:
                 yield batch
-                if batch[-1].last:
-                    return
 
     async def stop(self, tenant: str, turn_id: str) -> None:
         """Stop writing, wherever it is written. Raises NotFound ``turn_not_found``, Unavailable."""
@@ -87,26 +79,11 @@ class SharedTurns:
         await self.require(tenant, turn_id)
         await self._streams.say("stop", turn_id)
 
-    async def _newer(self, tenant: str, turn_id: str, after: int) -> list[Frame]:
-        try:
-            found = await self._streams.read(tenant, turn_id, after=after)
-        except Unavailable as error:
-            log.warning("turn not read id=%s: %s", turn_id, error.params.get("reason"))
-            await asyncio.sleep(AGAIN_SECONDS)
-            return []
-        if found is None:
-            raise _not_found()
-        return found
-
-    async def _elsewhere(self, tenant: str, turn_id: str) -> bool:
-        try:
-            return await self._streams.exists(tenant, turn_id)
-        except Unavailable:
-            return False
-
     # --- what this process does for the others ---
 
     def _grown(self, running: RunningTurn) -> None:
+        if self.here.by_id(running.turn.id) is not running:  # it is forgotten
+            return
         self._dirty[running.turn.id] = running
         if running.ended or running.turn.id not in self._published or self._is_read(running):
             self._bell.set()
@@ -138,19 +115,25 @@ class SharedTurns:
         for running in some:
             turn = running.turn
             shown = self._published.get(turn.id)
-            if shown is None:
-                entries.append(Entry(turn.ask.tenant, turn.id, None))
             newer = running.after(shown or 0)
+            if shown is None or not newer:
+                entries.append(Entry(turn.ask.tenant, turn.id, None, shown or 0))
             if newer:
-                entries.append(Entry(turn.ask.tenant, turn.id, _joined(newer)))
+                entries.append(Entry(turn.ask.tenant, turn.id, _joined(newer), shown or 0))
             reached[turn.id] = newer[-1] if newer else Frame(shown or 0, b"")
             self._dirty.pop(turn.id, None)
         try:
-            await self._streams.publish(entries)
+            lost = await self._streams.publish(entries)
         except Unavailable:
             for running in some:
                 self._dirty.setdefault(running.turn.id, running)
             raise
+        for running in some:
+            if running.turn.id in lost:  # all of it once more
+                log.warning("turn lost by the store id=%s", running.turn.id)
+                self._published.pop(running.turn.id, None)
+                self._dirty[running.turn.id] = running
+                reached.pop(running.turn.id)
         for turn_id, frame in reached.items():
             self._published[turn_id] = frame.number
             if frame.last:
@@ -166,22 +149,40 @@ class SharedTurns:
         async with aclosing(self._streams.words()) as words:
             async for word, turn_id in words:
                 running = self.here.by_id(turn_id)
-                if running is None or running.ended:
+                if word == "forget":
+                    self._forget(turn_id)
+                elif running is None or running.ended:
                     continue
-                if word == "stop":
+                elif word == "stop":
                     self.here.stop(running.turn.ask.tenant, turn_id)
                 elif word == "read":
                     self._read[turn_id] = time.monotonic() + READ_SECONDS
+                    self._dirty.setdefault(turn_id, running)  # also to see whether the store still has it
                     self._bell.set()
 
+    def _forget(self, turn_id: str) -> None:
+        self.here.forget(turn_id)
+        for known in (self._dirty, self._published, self._read):
+            known.pop(turn_id, None)
+
     async def _sweeping(self) -> None:
-        """Turns whose process died are ended, here or in another process: by whoever is first."""
+        """Turns whose process died are ended, here or in another process: by whoever is first.
+
+        A store that was away may have let the leases of living processes end; they renew them before the next round.
+        """
+        away = False
         while True:
-            await self._try(self._end_abandoned())
+            try:
+                found = await self._streams.abandoned()
+                await self._end([] if away else found)
+                away = False
+            except Unavailable as error:
+                log.warning("abandoned turns not ended: %s", error.params.get("reason"))
+                away = True
             await asyncio.sleep(SWEEP_SECONDS)
 
-    async def _end_abandoned(self) -> None:
-        for tenant, turn_id in await self._streams.abandoned():
+    async def _end(self, abandoned: list[Owned]) -> None:
+        for tenant, turn_id in abandoned:
             frames = await self._streams.read(tenant, turn_id, after=0) or []
             number = frames[-1].number + 1 if frames else 1
             try:
@@ -203,7 +204,3 @@ class SharedTurns:
 
 def _joined(frames: list[Frame]) -> Frame:
     return Frame(frames[-1].number, b"".join(frame.data for frame in frames), frames[-1].last)
-
-
-def _not_found() -> NotFound:
-    return NotFound("This answer is not under way any more.", code="turn_not_found")

@@ -16,25 +16,30 @@ LEASE_SECONDS = 10.0
 BLOCK_SECONDS = 2.0
 KEPT_SECONDS = 3600  # a stream, after its last frame
 
-Word: TypeAlias = Literal["stop", "read"]
+Word: TypeAlias = Literal["stop", "read", "forget"]
 Owned: TypeAlias = tuple[str, str]
 """Tenant and turn id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A frame of a turn on its way; an empty one says that the turn begins."""
+    """A frame of a turn on its way; None says that the turn is being written. ``after`` is the number of the frame
+    before it."""
 
     tenant: str
     turn_id: str
     frame: Frame | None
+    after: int = 0
 
 
 class TurnStreams(Protocol):
     """Calls raise Unavailable ``streams_unavailable`` while the store is away."""
 
-    async def publish(self, entries: Sequence[Entry]) -> None:
-        """Add frames to the streams of turns that this process writes. One whose number is there already is dropped."""
+    async def publish(self, entries: Sequence[Entry]) -> set[str]:
+        """Add frames to the streams of turns that this process writes. One whose number is there already is dropped.
+
+        → turns that the store has lost frames of, where nothing was added: they are to be published from the beginning.
+        """
 
     async def read(self, tenant: str, turn_id: str, *, after: int) -> list[Frame] | None:
         """Frames with higher numbers, waiting up to two seconds for the first; None: there is no such turn."""
@@ -56,6 +61,9 @@ class TurnStreams(Protocol):
 
     async def end(self, tenant: str, turn_id: str, frame: Frame) -> bool:
         """End an abandoned turn's stream; → whether this call did. ``frame`` has the next number."""
+
+    async def forget(self, turns: Sequence[Owned]) -> None:
+        """Delete the streams of turns, and tell every process to forget them."""
 
     async def leave(self) -> None:
         """Give up the lease: this process ends."""
@@ -81,14 +89,17 @@ class MemoryStreams:
         self.shelf = shelf or Shelf()
         self.process = process
 
-    async def publish(self, entries: Sequence[Entry]) -> None:
+    async def publish(self, entries: Sequence[Entry]) -> set[str]:
         async with self.shelf.grown:
-            for entry in entries:
-                self._add(entry)
+            lost = {entry.turn_id for entry in entries if not self._add(entry)}
             self.shelf.grown.notify_all()
+        return lost
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: Entry) -> bool:
         key = (entry.tenant, entry.turn_id)
+        known = self.shelf.frames.get(key, [])
+        if (known[-1].number if known else 0) < entry.after:
+            return False
         frames = self.shelf.frames[key]
         if entry.frame is None:
             self.shelf.owners[key] = self.process
@@ -96,6 +107,7 @@ class MemoryStreams:
             frames.append(entry.frame)
             if entry.frame.last:
                 self.shelf.owners.pop(key, None)
+        return True
 
     async def read(self, tenant: str, turn_id: str, *, after: int) -> list[Frame] | None:
         if (tenant, turn_id) not in self.shelf.frames:
@@ -134,6 +146,15 @@ class MemoryStreams:
             return False
         await self.publish([Entry(tenant, turn_id, frame)])
         return frames[-1] is frame
+
+    async def forget(self, turns: Sequence[Owned]) -> None:
+        async with self.shelf.grown:
+            for turn in turns:
+                self.shelf.frames.pop(turn, None)
+                self.shelf.owners.pop(turn, None)
+            self.shelf.grown.notify_all()
+        for _, turn_id in turns:
+            await self.say("forget", turn_id)
 
     async def leave(self) -> None:
         self.shelf.alive.discard(self.process)

@@ -4,13 +4,20 @@ from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String
 
 from knowledge.database import Moment, metadata
 
+# ``requester`` is who began it. ``summary`` is of its turns up to ``summary_to``: see :mod:`app.chat.summaries`.
 conversations = Table(
     "conversations",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("channel", String(16), nullable=False),
+    Column("requester", String(120)),
+    Column("summary", Text),
+    Column("summary_to", String(32)),
     Column("created_at", Moment, nullable=False),
+    Column("last_turn_at", Moment, nullable=False),
+    Index(None, "tenant", "last_turn_at"),
+    Index(None, "tenant", "requester"),
 )
 
 turns = Table(

@@ -76,6 +76,7 @@ class Turn:
     takes: bool = False  # may be answered from the cache
     keeps: bool = False  # its answer may be kept
     vector: Vector | None = None
+    past_tokens: int = 0  # of the turns before it, as many as there are
     shares: bool = False  # a generation that somebody else began
     made_with: dict[str, int] = field(default_factory=dict)  # usage of the generation, whoever began it
     saved: int | None = None

@@ -39,7 +39,7 @@ class WorkTurns:
         """The events of a command, of a piece of work, or with a client's tools; None for a question."""
         ask = turn.ask
         if isinstance(answerer, ModelAnswerer) and ask.brought and ask.brought.tools:
-            return self._assisted(turn, answerer, ask.brought)
+            return self._assisted(turn, answerer, replace(ask.brought, past=tuple(past)))
         command = self._worker.commands.parse(ask.question)
         if command is not None:
             return self._commanded(turn, command)

@@ -31,9 +31,20 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry of the console script."""
-    from app.cli import ask, cache, demo, ingest, jobs, keys, mcp, service, users  # commands register themselves
+    from app.cli import (
+        ask,
+        cache,
+        conversations,
+        demo,
+        ingest,
+        jobs,
+        keys,
+        mcp,
+        service,
+        users,
+    )  # commands register themselves
 
-    for module in (service, ingest, ask, jobs, demo, mcp, keys, users, cache):
+    for module in (service, ingest, ask, jobs, demo, mcp, keys, users, cache, conversations):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)

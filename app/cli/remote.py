@@ -60,7 +60,7 @@ class RemoteBackend:
         async with self._http.stream("POST", "/v1/chat", json={**body, "suggestions": False}) as response:
             if response.status_code != 200:
                 await response.aread()
-                raise _problem(response)
+                raise problem_of(response)
             name = ""
             async for line in response.aiter_lines():
                 if line.startswith("event: "):
@@ -137,7 +137,7 @@ async def requested(http: httpx.AsyncClient, method: str, path: str, **request: 
     except httpx.HTTPError as exc:
         raise Unavailable(f"The service at {http.base_url} does not answer.", code="service_unavailable") from exc
     if response.is_error:
-        raise _problem(response)
+        raise problem_of(response)
     found: dict[str, Any] = response.json()
     return found
 
@@ -152,7 +152,8 @@ def _report(name: str, document: dict[str, Any]) -> FileReport:
     )
 
 
-def _problem(response: httpx.Response) -> CopilotError:
+def problem_of(response: httpx.Response) -> CopilotError:
+    """The error that a service answered with."""
     try:
         body = response.json()
         return CopilotError(body["detail"], code=body["code"])

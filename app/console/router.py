@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.console import (
     answers,
     bases,
+    conversations,
     curated,
     dingtalk,
     documents,
@@ -49,6 +50,7 @@ for _part in (
     studio.router,
     jobs.router,
     thumbnails.router,
+    conversations.router,
     dingtalk.router,
     keys.router,
     prompts.router,

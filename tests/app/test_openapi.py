@@ -64,6 +64,7 @@ def known(service: str) -> dict[str, str]:
             "kb": "shop",
             "model": "copilot:shop",
             "turn_id": turn["turn_id"],
+            "conversation_id": turn["conversation_id"],
             "job_id": job["id"],
             "document_id": http.get("/v1/knowledge-bases/shop/documents").json()["documents"][0]["id"],
             "artifact_id": http.post("/v1/artifacts", files={"file": ("a.png", png())}).json()["id"],

@@ -9,6 +9,7 @@ import pytest
 
 from app.chat import prompts
 from app.chat.answerers import ModelAnswerer
+from app.chat.erasing import Eraser
 from app.chat.frames import Frame, text_in
 from app.chat.shared_turns import SharedTurns
 from app.chat.streams import Entry, MemoryStreams, Shelf
@@ -131,10 +132,45 @@ async def test_a_process_that_ends_tells_its_readers_and_the_others(tmp_path: Pa
             assert (await services.conversations.answered(DEFAULT_TENANT, turn.id)).status == "failed"
 
 
+async def test_what_the_store_has_lost_is_published_again_and_nobody_reads_it_twice(tmp_path: Path) -> None:
+    async with product(tmp_path, answerer=typing("旗舰店", 0.5, "保证金", 1.5, " 5 万元 [1]。")) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        shelf = Shelf()
+        async with process(services, shelf, "a") as one, process(services, shelf, "b") as other:
+            turn = await begun(services, one)
+            await read(one, turn, until="旗舰店")
+            await elsewhere(other, turn)
+            first = await read(other, turn, until="旗舰店")
+            shelf.frames.clear()
+            shelf.owners.clear()
+            rest = await read(other, turn, after=first[-1].number)
+            assert text_in([*first, *rest]) == "旗舰店保证金 5 万元 [1]。"
+            assert b"event: done" in rest[-1].data
+
+
+async def test_a_reader_of_a_turn_that_is_deleted_gets_an_end(tmp_path: Path) -> None:
+    async with product(tmp_path, answerer=typing("旗舰店", NEVER)) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        shelf = Shelf()
+        async with process(services, shelf, "a") as one, process(services, shelf, "b") as other:
+            eraser = Eraser(services.parts.database, MemoryStreams(shelf, process="c"))
+            turn = await begun(services, one)
+            await read(one, turn, until="旗舰店")
+            await elsewhere(other, turn)
+            reading = asyncio.ensure_future(read(other, turn))
+            here = asyncio.ensure_future(read(one, turn))
+            await eraser.conversation(DEFAULT_TENANT, turn.conversation_id)
+            assert b'"code":"turn_not_found"' in (await reading)[-1].data
+            assert b'"finish":"stopped"' in (await here)[-1].data
+            for process_of_it in (one, other):
+                with pytest.raises(NotFound):
+                    await process_of_it.require(DEFAULT_TENANT, turn.id)
+
+
 class Away(MemoryStreams):
     """A store that does not answer."""
 
-    async def publish(self, entries: Sequence[Entry]) -> None:
+    async def publish(self, entries: Sequence[Entry]) -> set[str]:
         raise Unavailable("Redis does not answer.", code="streams_unavailable")
 
     async def exists(self, tenant: str, turn_id: str) -> bool:

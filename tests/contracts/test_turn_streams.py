@@ -104,6 +104,32 @@ async def test_a_turn_that_has_ended_is_not_abandoned(processes: Processes) -> N
     assert await other.read(TENANT, TURN, after=3) == [LAST]
 
 
+async def test_a_writer_is_told_what_the_store_has_lost(processes: Processes) -> None:
+    """As after a restart of a store that had not written everything down."""
+    writer = processes.one("a")
+    assert await writer.publish([entry(None), entry(FIRST)]) == set()
+    lost = [Entry(TENANT, TURN, SECOND, after=99), Entry(TENANT, TURN, None, after=99)]
+    assert await writer.publish(lost) == {TURN}
+    assert await writer.read(TENANT, TURN, after=0) == [FIRST]
+    assert await writer.publish([Entry(TENANT, TURN, SECOND, after=FIRST.number)]) == set()
+    assert await writer.read(TENANT, TURN, after=3) == [SECOND]
+
+
+async def test_a_forgotten_turn_is_nowhere_and_every_process_hears_of_it(processes: Processes) -> None:
+    writer, other = processes.one("a"), processes.one("b")
+    words = other.words()
+    hearing = asyncio.ensure_future(anext(words))
+    await writer.publish([entry(None), entry(FIRST)])
+    async with asyncio.timeout(20):
+        while not hearing.done():  # until it listens
+            await writer.forget([(TENANT, TURN)])
+            await asyncio.wait([hearing], timeout=0.05)
+    assert hearing.result() == ("forget", TURN)
+    assert await other.read(TENANT, TURN, after=0) is None
+    assert await other.abandoned() == []
+    await words.aclose()
+
+
 async def test_words_reach_other_processes(processes: Processes) -> None:
     one, other = processes.one("a"), processes.one("b")
     words = other.words()

@@ -39,6 +39,10 @@ class RedisServer:
                 time.sleep(0.02)
         raise AssertionError((self._folder / "redis.log").read_text()[-2000:])
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def kill(self) -> None:
         """``kill -9``: what was written in the last second may be lost."""
         if self._process is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from app.api.bodies import Body
-from app.chat.history import REMEMBERED, PastTurn
+from app.chat.history import MOST_TURNS, PastTurn
 from app.chat.turns import Brought
 from app.llm.ports import Message, ToolCall, ToolSpec
 from knowledge.errors import InvalidInput, NotFound
@@ -145,7 +145,7 @@ class CompletionRequest(Body):
         systems = [text_of(message) for message in self.messages if isinstance(message, SystemMessage)]
         tools = [] if self.tool_choice == "none" else self.tools or []
         return Brought(
-            past=tuple(_turns(before)[-REMEMBERED:]),
+            past=tuple(_turns(before)[-MOST_TURNS:]),
             instructions="\n\n".join(text for text in systems if text.strip()),
             tools=tuple(_spec(tool.function) for tool in tools),
             since=tuple(message for each in after if (message := _message(each)) is not None),

@@ -81,7 +81,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|documents\.(all|active|live|failed)|search\.(embed|dense_time|lexical_time|total)"
     by_value += r"|(kind|kind_text|field|hint|option|about|value|note|state|queue)\..+|studio\.in_\w+"
     by_value += r"|review\.(all|pending|approved|rejected)|jobs\.(all|waiting|active|succeeded|failed)"
-    by_value += r"|(role|rung|reply|reply_state|api)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
+    by_value += r"|(role|rung|reply|reply_state|api|channel)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
     by_value += r"|prompt_(name|about|state)\.\w+|prompts\.notice_\w+"
     by_value += r"|curated\.(all|live|proposed|retired|notice_\w+)"
     by_value += r"|(channel|step|finish|purpose|feedback|sender)\.\w+|turn\.(status|cached)\.\w+|turn\.(up|down)"

@@ -25,6 +25,7 @@ NAVIGATION = [
     "/console/curated",
     "/console/studio",
     "/console/prompts",
+    "/console/conversations",
     "/console/dingtalk",
     "/console/keys",
     "/",
