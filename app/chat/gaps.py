@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Executable, Row, insert, select, update
+from sqlalchemy import ColumnElement, Executable, Row, select, update
 
 from app.chat.cache import normalised, packed, unpacked
 from app.chat.same_question import gates, read
-from app.chat.tables import gaps
+from app.chat.tables import gaps, if_it_stands
 from app.chat.turns import Turn
 from knowledge.database import Database, now
 from knowledge.errors import NotFound
@@ -91,7 +91,7 @@ class Gaps:
             "vector": packed(turn.vector) or None,
             "embedded_by": self._embedder.model_id,
         }
-        return (insert(gaps).values(row),)
+        return (if_it_stands(gaps, row),)
 
     async def open(self, tenant: str) -> list[Gap]:
         """Those that nobody has dealt with, the oldest first; at most :data:`MOST_OPEN`."""

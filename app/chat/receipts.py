@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Executable, Row, delete, insert, select
+from sqlalchemy import Executable, Row, delete, select
 
 from app.chat.events import passage_of
-from app.chat.tables import conversations, feedback, receipts, turns
+from app.chat.tables import conversations, feedback, if_it_stands, receipts, turns
 from app.chat.trail import KeptTrail, kept
 from app.chat.turns import Turn
 from app.llm.calls import CallLog, KeptCall
@@ -138,7 +138,7 @@ def rows(turn: Turn) -> list[Executable]:
     """What writes a turn's part of its receipt, in place of what was written before."""
     trail = _TRAIL.dump_json(kept(turn.trail, turn.evidence, shared=turn.shares)).decode()
     row = {"turn_id": turn.id, "tenant": turn.ask.tenant, "trail": trail, "created_at": now()}
-    return [delete(receipts).where(receipts.c.turn_id == turn.id), insert(receipts).values(row)]
+    return [delete(receipts).where(receipts.c.turn_id == turn.id), if_it_stands(receipts, row)]
 
 
 def _receipt(

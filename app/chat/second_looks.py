@@ -16,11 +16,9 @@ import re
 from collections.abc import Callable
 from contextlib import aclosing
 
-from sqlalchemy import insert
-
 from app.chat.flights import Flights, Generate
 from app.chat.question_values import valued
-from app.chat.tables import second_looks
+from app.chat.tables import if_it_stands, second_looks
 from app.llm.ports import Finished, TextDelta
 from knowledge.database import Database, now
 from knowledge.errors import CopilotError
@@ -70,7 +68,7 @@ class SecondLooks:
         right = agree(served, fresh) and await asyncio.to_thread(self._near, served, fresh)
         row = {"turn_id": turn_id, "tenant": tenant, "right": right, "created_at": now()}
         async with self._database.write() as connection:
-            await connection.execute(insert(second_looks).values(row))
+            await connection.execute(if_it_stands(second_looks, row))
 
     def _near(self, served: str, fresh: str) -> bool:
         if self._embedder is None:

@@ -1,6 +1,24 @@
 """Conversations, their turns, what people thought of them, and the questions that could not be answered."""
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Insert,
+    Integer,
+    String,
+    Table,
+    Text,
+    exists,
+    insert,
+    literal,
+    select,
+)
 
 from knowledge.database import Moment, metadata
 
@@ -100,6 +118,13 @@ gaps = Table(
     Column("closed_at", Moment),
     Index(None, "tenant", "created_at"),
 )
+
+
+def if_it_stands(table: Table, row: Mapping[str, Any]) -> Insert:
+    """The row's insertion, if the turn that it is of has not been deleted meanwhile."""
+    values = (literal(value, table.c[name].type) for name, value in row.items())
+    return insert(table).from_select(list(row), select(*values).where(exists().where(turns.c.id == row["turn_id"])))
+
 
 # Whether a tenant has its answers kept; who is not here has the default.
 cache_switches = Table(

@@ -27,7 +27,7 @@ from app.llm.ports import TextDelta
 from app.llm.scripted import ScriptedModel
 from app.main import create_app
 from app.wiring import Services, Twins
-from app.worker import _Housekeeping
+from app.worker import Housekeeping
 from knowledge.database import metadata, now
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.errors import NotFound
@@ -170,9 +170,7 @@ async def test_what_is_not_used_for_too_long_is_swept_up(tmp_path: Path) -> None
         long_ago = now() - timedelta(days=31)
         async with services.parts.database.write() as connection:
             await connection.execute(update(conversations).filter_by(id=old).values(last_turn_at=long_ago))
-        housekeeping = _Housekeeping(services)
-        housekeeping._files_at = float("-inf")
-        await housekeeping.sweep()
+        await Housekeeping(services, rarely=0).sweep()
         listed = (await http.get("/v1/conversations")).json()
         assert [each["id"] for each in listed["conversations"]] == [fresh["conversation_id"]]
         assert listed["retention_days"] == 30

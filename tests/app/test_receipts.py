@@ -39,7 +39,7 @@ async def served(
     data: Path, answerer: Answerer | None = None, **overrides: object
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
     twins = Twins(HashingEmbedder(), MemoryVectors(), MemoryQueue(), answerer)
-    app = create_app(settings_for(data, **overrides), twins=twins)
+    app = create_app(settings_for(data, **{"suggestions": "off", **overrides}), twins=twins)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
