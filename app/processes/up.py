@@ -15,7 +15,7 @@ from typing import TypeAlias
 from app.processes.children import ChildSpec
 from app.processes.data_folder import check_data_folder
 from app.processes.embedded import Services, start_embedded
-from app.processes.environment import settings_environment, without_dingtalk_secrets
+from app.processes.environment import FEW_ARENAS, settings_environment, without_dingtalk_secrets
 from app.processes.pids import ProcessMark, own_mark
 from app.processes.ports import any_free_port, check_port, reachable_host
 from app.processes.probes import http_answers
@@ -72,7 +72,7 @@ def copilot_children(settings: Settings, services: Services, port: int) -> Seque
         ChildSpec("images", (*worker, "image"), env=env, ready=takes_work),
     ]
     if settings.dingtalk_app:
-        bot_env = settings_environment(settings, **places)
+        bot_env = settings_environment(settings, **places) | FEW_ARENAS
         children.append(ChildSpec("bot", (sys.executable, "-m", "bots"), env=bot_env, ready=takes_work))
     return children
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from os import environ  # noqa: TID251 (a child inherits what we were given; nothing is read from it)
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Annotated, Any
@@ -30,6 +31,7 @@ from sqlalchemy import select
 from app.channels.replies import Replies, Reply
 from app.jobs.tables import deliveries, jobs
 from app.processes.embedded import embedded_services
+from app.processes.environment import FEW_ARENAS
 from app.processes.runtime import is_marked_ready
 from app.settings import Settings
 from bots.dingtalk.cards import ANSWER, JOB
@@ -82,7 +84,8 @@ class _Bots:
     async def start(self, which: str) -> asyncio.subprocess.Process:
         with self.file.with_suffix(".log").open("ab") as log:
             argv = (sys.executable, "-m", "evals.bench.bot_processes", which, str(self.file))
-            process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=log, stderr=log)
+            env = {**environ, **FEW_ARENAS}
+            process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=log, stderr=log, env=env)
         async with asyncio.timeout(START_S):
             while not is_marked_ready(self.part.data, process.pid):
                 if process.returncode is not None:
