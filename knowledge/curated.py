@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.curated_draft import CuratedDraft
@@ -57,6 +57,9 @@ class CuratedAnswer:
         return CuratedDraft(
             self.question, self.answer, self.variants, self.knowledge_bases, self.valid_from, self.valid_until
         )
+
+
+_REVISION = select(tenants.c.curated_revision).where(tenants.c.id == bindparam("tenant"))
 
 
 class CuratedAnswers:
@@ -122,7 +125,7 @@ class CuratedAnswers:
 
     async def revision(self, tenant: str) -> int:
         """Grows with every change of a tenant's curated answers. Every question asks this."""
-        rows = await self._database.rows(select(tenants.c.curated_revision).where(tenants.c.id == tenant))
+        rows = await self._database.rows(_REVISION, {"tenant": tenant})
         return rows[0].curated_revision if rows else 0
 
     async def live(self, tenant: str) -> list[CuratedAnswer]:

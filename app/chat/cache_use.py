@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.tables import cache_switches, second_looks, turns
@@ -36,6 +36,9 @@ class CacheUse:
         return (self.exact + self.evidence) / given if given else 0.0
 
 
+_ON = select(cache_switches.c.on).where(cache_switches.c.tenant == bindparam("tenant"))
+
+
 class AnswerCacheUse:
     """``default`` holds for tenants that never switched."""
 
@@ -44,8 +47,7 @@ class AnswerCacheUse:
         self._default = default
 
     async def on(self, tenant: str) -> bool:
-        query = select(cache_switches.c.on).where(cache_switches.c.tenant == tenant)
-        switched = await self._database.rows(query)
+        switched = await self._database.rows(_ON, {"tenant": tenant})
         return bool(switched[0].on) if switched else self._default
 
     async def switch(self, tenant: str, *, on: bool, by: str) -> None:

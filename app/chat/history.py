@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.chat.events import Done, passage_json
@@ -21,6 +21,22 @@ MOST_TURNS = 40  # of a conversation that are looked at for a new question
 PICTURED = 6  # turns with pictures that a new question may mean
 _REACHED = turns.alias("reached")
 RATINGS = ("up", "down")
+
+# Made once, because every question needs them: see knowledge.database.Change.
+_OPEN, _BEGIN = insert(conversations), insert(turns)
+_USED = update(conversations).where(conversations.c.id == bindparam("conversation"))
+_END = update(turns).where(turns.c.id == bindparam("turn"))
+_REACHED_AT = select(_REACHED.c.created_at).where(_REACHED.c.id == conversations.c.summary_to).scalar_subquery()
+_PAST = (
+    select(turns.c.id, turns.c.regenerates, turns.c.question, turns.c.answer, conversations.c.summary)
+    .join(conversations, conversations.c.id == turns.c.conversation_id)
+    .where(turns.c.tenant == bindparam("tenant"), turns.c.conversation_id == bindparam("conversation"))
+    .where(turns.c.status == "done", turns.c.refused.is_(False))
+    .where(_REACHED_AT.is_(None) | (turns.c.created_at > _REACHED_AT))
+    .order_by(turns.c.created_at.desc())
+    .limit(MOST_TURNS)
+)
+
 REASONS = ("wrong", "outdated", "incomplete", "irrelevant", "other")
 
 
@@ -86,22 +102,13 @@ class Conversations:
         fresh, moment = uuid4().hex, now()
         row: dict[str, Any] = {"id": fresh, "tenant": tenant, "channel": channel, "requester": requester}
         row |= {"created_at": moment, "last_turn_at": moment}
-        await self._database.apply(insert(conversations).values(row))
+        await self._database.apply((_OPEN, row))
         return fresh
 
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
         """The summary, if there is one, and the answered turns after it, oldest first; of versions of one answer the
         newest."""
-        reached = select(_REACHED.c.created_at).where(_REACHED.c.id == conversations.c.summary_to).scalar_subquery()
-        query = (
-            select(turns.c.id, turns.c.regenerates, turns.c.question, turns.c.answer, conversations.c.summary)
-            .join(conversations, conversations.c.id == turns.c.conversation_id)
-            .where(turns.c.tenant == tenant, turns.c.conversation_id == conversation_id, turns.c.status == "done")
-            .where(turns.c.refused.is_(False), reached.is_(None) | (turns.c.created_at > reached))
-            .order_by(turns.c.created_at.desc())
-            .limit(MOST_TURNS)
-        )
-        rows = await self._database.rows(query)
+        rows = await self._database.rows(_PAST, {"tenant": tenant, "conversation": conversation_id})
         seen: set[str] = {without} if without else set()
         kept = []
         for row in rows:
@@ -149,9 +156,9 @@ class Conversations:
             "timings_ms": {},
             "created_at": moment,
         }
-        used = update(conversations).where(conversations.c.id == conversation_id).values(last_turn_at=moment)
+        used = {"conversation": conversation_id, "last_turn_at": moment}
         try:
-            await self._database.apply(used, insert(turns).values(row))
+            await self._database.apply((_USED, used), (_BEGIN, row))
         except IntegrityError:
             raise NotFound("There is no such conversation.", code="conversation_not_found") from None
 
@@ -168,6 +175,7 @@ class Conversations:
     ) -> None:
         """``also`` happens in the same transaction."""
         values = {
+            "turn": done.turn_id,
             "status": "stopped" if done.finish == "stopped" else "done",
             "finish": done.finish,
             "condensed": condensed,
@@ -184,7 +192,7 @@ class Conversations:
             "saved_tokens": saved_tokens,
             "curated": curated,
         }
-        await self._database.apply(update(turns).where(turns.c.id == done.turn_id).values(values), *also)
+        await self._database.apply((_END, values), *also)
 
     async def fail(
         self,
