@@ -24,7 +24,7 @@ from knowledge.errors import InvalidInput
 router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
 PING_SECONDS = 15
-PIECE = 1 << 15  # bytes in a write
+PIECE = 1 << 14  # bytes in a write
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
@@ -130,10 +130,11 @@ def _pieces(batch: Sequence[Frame]) -> Iterator[bytes]:
     """What a reader is owed, a little at a time: one that is slow must not have all of it in its buffer."""
     some = bytearray()
     for frame in batch:
-        some += frame.data
-        if len(some) >= PIECE:
-            yield bytes(some)
-            some.clear()
+        for at in range(0, len(frame.data), PIECE):
+            some += frame.data[at : at + PIECE]
+            if len(some) >= PIECE:
+                yield bytes(some)
+                some.clear()
     if some:
         yield bytes(some)
 

@@ -21,6 +21,7 @@ from knowledge.errors import NotFound
 log = logging.getLogger(__name__)
 
 KEPT = 256
+AT_ONCE = 256  # frames that a reader is handed: a slow one holds on to them
 
 _number = attrgetter("number")
 
@@ -54,13 +55,13 @@ class RunningTurn:
         self._waiting.append(future)
         await future
 
-    def after(self, number: int) -> list[Frame]:
-        """All that there is after an event, encoded once for everybody."""
+    def after(self, number: int, *, most: int | None = None) -> list[Frame]:
+        """What there is after an event, encoded once for everybody; ``most`` frames of it at a time."""
         done = self.frames[-1].number if self.frames else 0
         if len(self.events) > done:
             self.frames.append(framed(list(enumerate(self.events[done:], done + 1))))
         at = bisect_right(self.frames, number, key=_number)
-        newer = self.frames[at:]
+        newer = self.frames[at : None if most is None else at + most]
         cut = newer and number > (self.frames[at - 1].number if at else 0)
         return [without(newer[0], number), *newer[1:]] if cut else newer
 
@@ -110,7 +111,7 @@ class RunningTurns:
         """The same as frames, in batches of what is there. Raises NotFound ``turn_not_found``."""
         running = self.require(tenant, turn_id)
         while True:
-            batch = running.after(after)
+            batch = running.after(after, most=AT_ONCE)
             if batch:
                 after = batch[-1].number
                 yield batch
