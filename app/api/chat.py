@@ -25,6 +25,7 @@ router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413
 
 PING_SECONDS = 15
 PIECE = 1 << 14  # bytes in a write
+TOKEN = b"\nevent: token\n"
 FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
@@ -117,11 +118,14 @@ def refuses_kept(cache_control: str) -> bool:
 
 def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:
     async def frames() -> AsyncGenerator[bytes, None]:
+        writing = False
         async with aclosing(running.frames(tenant, turn_id, after=after)) as batches:
             async for batch in batches:
                 for some in _pieces(batch):
                     yield some
-                await asyncio.sleep(FRAME_SECONDS)
+                writing = writing or any(TOKEN in frame.data for frame in batch)
+                if writing and not batch[-1].last:
+                    await asyncio.sleep(FRAME_SECONDS)
 
     return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import ColumnElement, Executable, Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 
 from app.chat.cache import normalised, packed, unpacked
 from app.chat.same_question import gates, read
 from app.chat.tables import gaps, if_it_stands
 from app.chat.turns import Turn
-from knowledge.database import Database, now
+from knowledge.database import Change, Database, now
 from knowledge.errors import NotFound
 from knowledge.ports import Embedder, Vector
 
@@ -79,7 +79,7 @@ class Gaps:
         self._embedder = embedder
         self._known_scale = known_scale
 
-    def of(self, turn: Turn) -> tuple[Executable, ...]:
+    def of(self, turn: Turn) -> tuple[Change, ...]:
         """What makes a gap of a turn's question as it was read, in the transaction that ends the turn."""
         names = None if turn.ask.kbs is None else list(turn.ask.kbs)
         row = {

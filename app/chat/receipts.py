@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Executable, Row, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from app.chat.events import passage_of
 from app.chat.tables import conversations, feedback, if_it_stands, receipts, turns
 from app.chat.trail import KeptTrail, kept
 from app.chat.turns import Turn
 from app.llm.calls import CallLog, KeptCall
-from knowledge.database import Database, now
+from knowledge.database import Change, Database, now
 from knowledge.errors import NotFound
 from knowledge.models import Passage
 
@@ -134,11 +134,14 @@ class Receipts:
         return [Version(row.id, row.status, row.created_at) for row in asked if roots[row.id] == roots[turn.id]]
 
 
-def rows(turn: Turn) -> list[Executable]:
+_OLD = delete(receipts).where(receipts.c.turn_id == bindparam("turn"))
+
+
+def rows(turn: Turn) -> list[Change]:
     """What writes a turn's part of its receipt, in place of what was written before."""
     trail = _TRAIL.dump_json(kept(turn.trail, turn.evidence, shared=turn.shares)).decode()
     row = {"turn_id": turn.id, "tenant": turn.ask.tenant, "trail": trail, "created_at": now()}
-    return [delete(receipts).where(receipts.c.turn_id == turn.id), if_it_stands(receipts, row)]
+    return [(_OLD, {"turn": turn.id}), if_it_stands(receipts, row)]
 
 
 def _receipt(

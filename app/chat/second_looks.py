@@ -67,8 +67,7 @@ class SecondLooks:
             return
         right = agree(served, fresh) and await asyncio.to_thread(self._near, served, fresh)
         row = {"turn_id": turn_id, "tenant": tenant, "right": right, "created_at": now()}
-        async with self._database.write() as connection:
-            await connection.execute(if_it_stands(second_looks, row))
+        await self._database.apply(if_it_stands(second_looks, row))
 
     def _near(self, served: str, fresh: str) -> bool:
         if self._embedder is None:

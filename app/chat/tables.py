@@ -1,6 +1,7 @@
 """Conversations, their turns, what people thought of them, and the questions that could not be answered."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -14,13 +15,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     exists,
     insert,
-    literal,
     select,
 )
 
-from knowledge.database import Moment, metadata
+from knowledge.database import Change, Moment, metadata
 
 # ``requester`` is who began it. ``summary`` is of its turns up to ``summary_to``: see :mod:`app.chat.summaries`.
 conversations = Table(
@@ -120,10 +121,16 @@ gaps = Table(
 )
 
 
-def if_it_stands(table: Table, row: Mapping[str, Any]) -> Insert:
+def if_it_stands(table: Table, row: Mapping[str, Any]) -> Change:
     """The row's insertion, if the turn that it is of has not been deleted meanwhile."""
-    values = (literal(value, table.c[name].type) for name, value in row.items())
-    return insert(table).from_select(list(row), select(*values).where(exists().where(turns.c.id == row["turn_id"])))
+    return _if_it_stands(table, tuple(row)), row
+
+
+@cache
+def _if_it_stands(table: Table, names: tuple[str, ...]) -> Insert:
+    values = (bindparam(name, type_=table.c[name].type) for name in names)
+    stands = exists().where(turns.c.id == bindparam("turn_id", type_=String(32)))
+    return insert(table).from_select(names, select(*values).where(stands))
 
 
 # Whether a tenant has its answers kept; who is not here has the default.
