@@ -65,11 +65,11 @@ class StreamingReport:
             for why, count in row.failed.items()
         ]
         explained = (
-            "first token: ms, p50/p95/p99 · added: p50/p95 over the model alone",
+            "first token: ms, p50/p95/p99 · added: p50/p95/p99 over the model alone",
             "CPU: ms of the server's process per token · ratio: tokens per core, ours to plain · KiB: memory a stream",
         )
         table = Table(title=f"Streaming, {answer}", caption="\n".join((*explained, *lost)), box=SIMPLE, padding=0)
-        for heading in ("chats", "server", "streams", "first token", "added", "tokens/s", "CPU", "ratio", "KiB"):
+        for heading in ("chats", "server", "first token", "added", "tokens/s", "CPU", "ratio", "KiB"):
             table.add_column(heading, justify="left" if heading == "server" else "right", no_wrap=True)
         for row, after in zip(self.rows, (*self.rows[1:], None), strict=True):
             table.add_row(*self._cells(row), end_section=after is not None and after.concurrency != row.concurrency)
@@ -81,9 +81,8 @@ class StreamingReport:
         return [
             f"{row.concurrency}",
             row.server,
-            f"{row.streams}",
             f"{row.ttft_p50_ms:.0f}/{row.ttft_p95_ms:.0f}/{row.ttft_p99_ms:.0f}",
-            "" if row.server == "model" else f"{row.added_p50_ms:+.0f}/{row.added_p95_ms:+.0f}",
+            "" if row.server == "model" else f"{row.added_p50_ms:+.0f}/{row.added_p95_ms:+.0f}/{row.added_p99_ms:+.0f}",
             f"{row.tokens_per_s:,.0f}",
             "" if row.cpu_s_per_1000_tokens is None else f"{row.cpu_s_per_1000_tokens:.3f}",
             "" if ratio is None else f"× {ratio:.1f}",
