@@ -25,7 +25,6 @@ NAVIGATION = [
     "/console/curated",
     "/console/studio",
     "/console/prompts",
-    "/console/conversations",
     "/console/dingtalk",
     "/console/keys",
     "/",
