@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pytest_socket import socket_allow_hosts
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
+hypothesis.settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 

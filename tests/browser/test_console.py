@@ -155,10 +155,12 @@ async def drop(page: Page, *paths: Path) -> None:
     """Files or folders of this machine, dragged onto the page as from a file manager."""
     devtools = await page.context.new_cdp_session(page)
     what = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        await devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 300, "data": what})
-        if kind == "dragOver":
-            await expect(page.locator("#upload[data-over]")).to_be_visible()
+    over = page.locator("#upload[data-over]")
+    while not await over.count():  # whoever drags goes on moving until the page, which may still be loading, takes it
+        for kind in ("dragEnter", "dragOver"):
+            await devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 400, "y": 300, "data": what})
+        await page.wait_for_timeout(100)
+    await devtools.send("Input.dispatchDragEvent", {"type": "drop", "x": 400, "y": 300, "data": what})
 
 
 def written(folder: Path, files: dict[str, bytes | str]) -> list[Path]:
