@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from app.api.dependencies import Admin, Reader, TheServices
+from app.api.problems import problems
 
-router = APIRouter(prefix="/v1/answer-cache", tags=["chat"])
+router = APIRouter(prefix="/v1/answer-cache", tags=["chat"], responses=problems(400, 413, 422))
 
 
 class CacheSwitch(BaseModel):
