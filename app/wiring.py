@@ -250,7 +250,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         calls=behind.calls,
         second_looks=SecondLooks(
             parts.database,
-            behind.flights,
+            behind.background,
             parts.embedder if calibrated else None,
             share=settings.answer_cache_sample,
         ),

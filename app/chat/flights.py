@@ -6,17 +6,13 @@ within a process: across processes it would take a lock that a killed process ke
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.llm.ports import Delta
 
 Generate = Callable[[], AsyncGenerator[Delta, None]]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -54,17 +50,8 @@ class Flights:
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
         self._flights: dict[str, _Flight] = {}
-        self._asides: set[asyncio.Task[None]] = set()
-
-    def aside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something that nobody reads; cancelled at the end as the generations are."""
-        task = self._tasks.create_task(_quietly(work), name="aside")
-        self._asides.add(task)
-        task.add_done_callback(self._asides.discard)
 
     def close(self) -> None:
-        for task in self._asides:
-            task.cancel()
         for flight in self._flights.values():
             if flight.task is not None:
                 flight.task.cancel()
@@ -113,10 +100,3 @@ class Flights:
     def _forget(self, key: str, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
-
-
-async def _quietly(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception:  # the edge of a task: nobody waits for it, and the group would end every answer with it
-        log.exception("aside failed")

@@ -10,18 +10,17 @@ A model says the same in other words each time, so this finds more false hits th
 """
 
 import asyncio
-import logging
 import random
 import re
 from collections.abc import Callable
 from contextlib import aclosing
 
-from app.chat.flights import Flights, Generate
+from app.chat.background import Background
+from app.chat.flights import Generate
 from app.chat.question_values import valued
 from app.chat.tables import if_it_stands, second_looks
 from app.llm.ports import Finished, TextDelta
 from knowledge.database import Database, now
-from knowledge.errors import CopilotError
 from knowledge.ports import Embedder
 from knowledge.tokens import fold
 
@@ -31,8 +30,6 @@ _VALUE = re.compile(r"⟦([^⟧]*)⟧")
 _FIRST = re.compile(r"[^。！？!?\n]*")
 _NEGATION = re.compile(r"[不没无非别未否]|\b(?:not?|without|never|cannot|\w+n't)\b", re.IGNORECASE)
 
-log = logging.getLogger(__name__)
-
 
 class SecondLooks:
     """``share`` of the answers is looked at again, beside whatever else goes on; ``embedder`` None: scale unknown."""
@@ -40,14 +37,14 @@ class SecondLooks:
     def __init__(
         self,
         database: Database,
-        flights: Flights,
+        background: Background,
         embedder: Embedder | None,
         *,
         share: float,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
-        self._flights = flights
+        self._background = background
         self._embedder = embedder
         self._share = share
         self._draw = draw
@@ -55,14 +52,10 @@ class SecondLooks:
     def maybe(self, tenant: str, turn_id: str, served: str, write: Generate) -> None:
         """Begin to look, if the draw says so. Returns at once."""
         if self._draw() < self._share:
-            self._flights.aside(self._look(tenant, turn_id, served, write))
+            self._background.begin(self._look(tenant, turn_id, served, write), name=f"second look {turn_id}")
 
     async def _look(self, tenant: str, turn_id: str, served: str, write: Generate) -> None:
-        try:
-            fresh = await _whole(write)
-        except CopilotError as error:
-            log.info("no second look turn=%s code=%s", turn_id, error.error_code)
-            return
+        fresh = await _whole(write)
         if not fresh:
             return
         right = agree(served, fresh) and await asyncio.to_thread(self._near, served, fresh)

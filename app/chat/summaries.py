@@ -17,7 +17,6 @@ from app.chat.measure import Measure
 from app.llm.logged import CallBook
 from app.llm.ports import TextDelta
 from app.llm.prompts import PromptTemplate
-from knowledge.errors import CopilotError
 
 MOST_TOKENS = 400  # of a summary
 MOST_ANSWER = 1500  # characters of an answer that is summed up
@@ -56,10 +55,6 @@ class Summaries:
     async def _run(self, tenant: str, conversation_id: str) -> None:
         try:
             await self._sum_up(tenant, conversation_id)
-        except CopilotError as error:
-            log.warning("conversation not summed up id=%s code=%s", conversation_id, error.error_code)
-        except Exception:  # the edge of a task: without a summary older turns are left out
-            log.exception("conversation not summed up id=%s", conversation_id)
         finally:
             self._busy.discard(conversation_id)
 
