@@ -15,14 +15,17 @@ from bots.sandbox.pushes import Ack, Push
 from bots.sandbox.wire import Json, Unreadable, dump, parse
 
 CARD_TOPIC = "/v1.0/card/instances/callback"
-_DUE = 2000.0  # milliseconds to answer in [D]; after them the client shows a failure
+DUE_MS = 2000.0  # to answer in [D]; after them the client shows a failure
 
 
 @dataclass(slots=True)
 class CardActions:
+    """``due_ms`` can be changed while it runs."""
+
     clock: Clock
     journal: Journal
     cards: Cards
+    due_ms: float = DUE_MS
 
     def click(
         self, card: CardState, user: User, action: str, params: Mapping[str, str], over: Mapping[str, Any]
@@ -52,7 +55,7 @@ class CardActions:
         card = self.cards.all[push.card_id or ""]
         push.response_ms = ack.ms
         push.response = _response(ack.data)
-        if ack.ms > _DUE:
+        if ack.ms > self.due_ms:
             push.late = True
             self.journal.violate("callback", f"a click on card {card.id} was answered after {ack.ms:.0f} ms")
             return

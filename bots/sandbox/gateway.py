@@ -36,8 +36,8 @@ from bots.sandbox.tokens import Tokens
 class Gateway(Seen):
     """One app of one organisation. Made and started by :func:`running_gateway`.
 
-    ``tokens``, ``limits``, ``streams``, ``cards_api``, ``robots``, ``media``, ``speaking`` and ``callbacks`` hold the
-    switches of their rules.
+    ``tokens``, ``limits``, ``streams``, ``cards_api``, ``robots``, ``media``, ``speaking``, ``actions`` and
+    ``callbacks`` hold the switches of their rules.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Gateway(Seen):
             limits=self.limits,
             tokens=self.tokens,
         )
-        self._actions = CardActions(self.clock, self.journal, self.cards_api)
+        self.actions = CardActions(self.clock, self.journal, self.cards_api)
         self.speaking = Speaking(self.clock, self.robots, client_id, lambda: self.url)
         self._forgiven: list[str] = []
 
@@ -161,7 +161,7 @@ class Gateway(Seen):
     ) -> Push:
         """Somebody clicks a button. The bot's answer is in ``response`` when ``answered()`` is."""
         card = self.cards[card_id]
-        push = self._actions.click(card, user, action, params or {}, over)
+        push = self.actions.click(card, user, action, params or {}, over)
         self.limits.message()
         if card.callback == "HTTP":
             return await self._by_http(push, self.callbacks.click(push, card.route_key or ""))
@@ -255,7 +255,7 @@ class Gateway(Seen):
 
     def _acknowledged(self, delivery: Delivery, ack: Ack) -> None:
         if delivery.push.card_id is not None:
-            self._actions.answered(delivery.push, ack)
+            self.actions.answered(delivery.push, ack)
 
 
 @asynccontextmanager

@@ -1,10 +1,15 @@
 """The sandbox's page, without a browser: what cards are drawn from, what can go wrong, and what it says."""
 
+import asyncio
 import json
+import logging
 import re
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
+from aiohttp import ClientConnectionResetError
+from aiohttp.web import StreamResponse
 
 from bots.dingtalk import templates
 from bots.dingtalk.cards import TEMPLATES
@@ -13,7 +18,7 @@ from bots.sandbox.page import view
 from bots.sandbox.page.cast import cast, seat
 from bots.sandbox.page.feed import Feed
 from bots.sandbox.page.layouts import layout
-from bots.sandbox.page.server import STATIC
+from bots.sandbox.page.server import STATIC, Parts, running_page
 from bots.sandbox.page.speech import Attached, Speaker, Speech
 from bots.sandbox.page.troubles import TROUBLES, Troubles
 from bots.sandbox.people import Conversation
@@ -135,3 +140,19 @@ def _switches(gateway: Gateway) -> tuple[object, ...]:
     limits = gateway.limits
     known = (limits.qps, limits.monthly_calls, limits.monthly_messages, gateway.streams.redelivery)
     return (*known, list(gateway.faults.active), gateway.server._site is not None)
+
+
+async def test_a_page_that_is_left_while_it_is_told_something_leaves_no_trace(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_page(gateway, Parts(cast(), {}, STATIC)) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        await reader.readuntil(b"\n\n")
+        gone = ClientConnectionResetError("Cannot write to closing transport")  # between the end and its being known
+        monkeypatch.setattr(StreamResponse, "write", AsyncMock(side_effect=gone))
+        gateway.limits.usage.calls += 1
+        await reader.read()  # to its end
+        writer.close()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -147,11 +147,13 @@ class _Page:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
         feed = Feed(self._everything, lambda: view.items(self._gateway, self._speaker.quotes))
-        while True:
-            if (news := feed.news()) is not None:
-                await response.write(f"data: {dump(news)}\n\n".encode())
-            await self._gateway.changed.wait(LOOK_SECONDS)
-            await asyncio.sleep(GATHER_SECONDS)
+        with suppress(ConnectionResetError):  # whoever looked has left
+            while True:
+                if (news := feed.news()) is not None:
+                    await response.write(f"data: {dump(news)}\n\n".encode())
+                await self._gateway.changed.wait(LOOK_SECONDS)
+                await asyncio.sleep(GATHER_SECONDS)
+        return response
 
     async def _media(self, request: web.Request) -> web.Response:
         """What people and the bot sent; what is no picture is only to be kept."""
