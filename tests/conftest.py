@@ -9,13 +9,25 @@ from pytest_socket import socket_allow_hosts
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
 hypothesis.settings.load_profile("untimed")
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+
+
+# What is real here (processes, sockets, a browser) waits for the machine, which may stand still for a second or two.
+REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/processes", "evals/bench")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start processes come first: they take longest, and none of them is to be the last one running."""
+    """Files that start processes come first: they take longest, and none of them is to be the last one running.
+
+    What waits for the machine is tried twice before it has failed; the summary names what needed it.
+    """
     slow = {item.path for item in items if item.get_closest_marker("processes")}
     items.sort(key=lambda item: item.path not in slow)
+    real = [TESTS / folder for folder in REAL]
+    for item in items:
+        if item.path in slow or any(item.path.is_relative_to(folder) for folder in real):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True)
