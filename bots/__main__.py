@@ -3,8 +3,10 @@
 import typer
 
 from app.cli.main import one_sentence
+from app.processes.garbage import collect_rarely
 from bots.cli import bot
 
 if __name__ == "__main__":
+    collect_rarely()
     with one_sentence():
         typer.run(bot)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.main import Data, run, settings_for
+from app.processes.garbage import settle
 
 SandboxPort = Annotated[int, typer.Option(help="Port of the sandbox's page.", min=1, max=65535)]
 
@@ -22,6 +23,7 @@ def bot(data: Data = None) -> None:
 
     settings = settings_for(data)
     telemetry.configure(settings)
+    settle()
     run(run_bot(settings))
 
 
@@ -39,6 +41,7 @@ def dingtalk_sandbox(
         from bots.sandbox_process import run_sandbox
 
         telemetry.configure(settings)
+        settle()
         run(run_sandbox(settings, port=port))
         return
     from bots.sandbox_command import run_dingtalk_sandbox

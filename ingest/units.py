@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from langchain_text_splitters import RecursiveCharacterTextSplitter
-
 from ingest.blocks import Block, Table, Text
 from knowledge.models import Place
 from knowledge.sentences import split as split_sentences
@@ -109,6 +107,9 @@ def _join_cells(cells: list[str], size: int) -> Iterator[str]:
 def _cut_long(text: str, size: int) -> list[str]:
     if width(text) <= size:
         return [text]
+    # Imported here: it takes half a second, in every process that starts, and few texts need it.
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
     splitter = RecursiveCharacterTextSplitter(
         separators=["，", "、", "：", ", ", " ", ""],
         keep_separator="end",

@@ -77,9 +77,9 @@ class Database:
         )
         self._quick: Engine | None = None
         if self.engine.dialect.name == "sqlite":
-            _configure_sqlite(self.engine.sync_engine, busy_ms=SQLITE_BUSY_MS)
+            _configure_sqlite(self.engine.sync_engine, busy_ms=SQLITE_BUSY_MS, reads="BEGIN")
             self._quick = create_engine(make_url(url).set(drivername="sqlite"), hide_parameters=True)
-            _configure_sqlite(self._quick, busy_ms=QUICK_BUSY_MS)
+            _configure_sqlite(self._quick, busy_ms=QUICK_BUSY_MS, reads=None)  # one statement is a transaction
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -139,7 +139,7 @@ def _with_values(change: Change) -> tuple[Executable, Mapping[str, Any] | None]:
     return change if isinstance(change, tuple) else (change, None)
 
 
-def _configure_sqlite(engine: Engine, *, busy_ms: int) -> None:
+def _configure_sqlite(engine: Engine, *, busy_ms: int, reads: str | None) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # The driver's own transaction handling is switched off: we say BEGIN ourselves, below.
@@ -152,4 +152,5 @@ def _configure_sqlite(engine: Engine, *, busy_ms: int) -> None:
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if begin := "BEGIN IMMEDIATE" if writes else reads:
+            connection.exec_driver_sql(begin)

@@ -11,9 +11,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from knowledge.catalog import Catalog
+from knowledge.catalog import Catalog, FoundChunk
 from knowledge.errors import InvalidInput
 from knowledge.lexical import LexicalIndex
 from knowledge.live_chunks import LiveChunks
@@ -105,34 +106,42 @@ class Retriever:
         found = await asyncio.gather(*(self._lexical.search(kb, question, self._candidates) for kb in bases))
         return _best(found)
 
-    async def _valid(
-        self, bases: Sequence[KnowledgeBase], fused: Sequence[tuple[str, float, StageScores]], limit: int
-    ) -> list[Passage]:
+    async def _valid(self, bases: Sequence[KnowledgeBase], fused: Sequence["_Fused"], limit: int) -> list[Passage]:
         """Only what is live; a vector or posting of a version that is gone ends here."""
         names = {kb.id: kb.name for kb in bases}
-        live = await self._live.of(bases, [chunk_id for chunk_id, _, _ in fused])
-        found = [
+        live = await self._live.of(bases, [one.chunk_id for one in fused])
+        found = [(one, live[one.chunk_id]) for one in fused if one.chunk_id in live]
+        return [
             Passage(
-                chunk_id=chunk_id,
-                document_id=live[chunk_id].chunk.document_id,
-                document=live[chunk_id].document,
-                kb=names[live[chunk_id].kb_id],
-                text=live[chunk_id].chunk.text,
+                chunk_id=one.chunk_id,
+                document_id=there.chunk.document_id,
+                document=there.document,
+                kb=names[there.kb_id],
+                text=there.chunk.text,
                 score=score,
-                place=live[chunk_id].chunk.place,
-                scores=scores,
+                place=there.chunk.place,
+                scores=StageScores(one.cosine, one.dense_rank, one.bm25, one.lexical_rank),
             )
-            for chunk_id, score, scores in fused
-            if chunk_id in live
+            for score, one, there in _shared(found)[:limit]
         ]
-        return _shared(found)[:limit]
 
 
 def _best(found: Sequence[Sequence[Hit]]) -> list[Hit]:
     return sorted((hit for hits in found for hit in hits), key=lambda hit: -hit.score)
 
 
-def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[tuple[str, float, StageScores]]:
+class _Fused(NamedTuple):
+    """A candidate with what each stage said of it; None from one that did not find it."""
+
+    chunk_id: str
+    score: float
+    cosine: float | None
+    dense_rank: int | None
+    bm25: float | None
+    lexical_rank: int | None
+
+
+def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[_Fused]:
     by_vector = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(dense, 1)}
     by_words = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(lexical, 1)}
     words = _scale(0.0, lexical[0].score if lexical else 0.0)
@@ -142,21 +151,22 @@ def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[tuple[str, float
         dense_rank, cosine = by_vector.get(chunk_id, (None, None))
         lexical_rank, bm25 = by_words.get(chunk_id, (None, None))
         score = _half(words(bm25), lexical_rank) + DENSE_WEIGHT * _half(meaning(cosine), dense_rank)
-        fused.append((chunk_id, score, StageScores(cosine, dense_rank, bm25, lexical_rank)))
-    return sorted(fused, key=lambda item: (-item[1], item[0]))
+        fused.append(_Fused(chunk_id, score, cosine, dense_rank, bm25, lexical_rank))
+    return sorted(fused, key=lambda one: (-one.score, one.chunk_id))
 
 
 def _half(scaled: float, rank: int | None) -> float:
     return 0.0 if rank is None else 0.5 * scaled + 0.5 * (RANK_K + 1) / (RANK_K + rank)
 
 
-def _shared(passages: Sequence[Passage]) -> list[Passage]:
+def _shared(found: Sequence[tuple[_Fused, FoundChunk]]) -> list[tuple[float, _Fused, FoundChunk]]:
     seen: Counter[str] = Counter()
     weighed = []
-    for passage in passages:
-        weighed.append(replace(passage, score=passage.score * SAME_DOCUMENT ** seen[passage.document_id]))
-        seen[passage.document_id] += 1
-    return sorted(weighed, key=lambda passage: -passage.score)
+    for one, there in found:
+        document = there.chunk.document_id
+        weighed.append((one.score * SAME_DOCUMENT ** seen[document], one, there))
+        seen[document] += 1
+    return sorted(weighed, key=lambda item: -item[0])
 
 
 def _scale(worst: float, best: float) -> Callable[[float | None], float]:

@@ -24,6 +24,9 @@ RATINGS = ("up", "down")
 
 # Made once, because every question needs them: see knowledge.database.Change.
 _OPEN, _BEGIN = insert(conversations), insert(turns)
+_MINE = select(conversations.c.id).where(
+    conversations.c.id == bindparam("conversation"), conversations.c.tenant == bindparam("tenant")
+)
 _USED = update(conversations).where(conversations.c.id == bindparam("conversation"))
 _END = update(turns).where(turns.c.id == bindparam("turn"))
 _REACHED_AT = select(_REACHED.c.created_at).where(_REACHED.c.id == conversations.c.summary_to).scalar_subquery()
@@ -90,21 +93,6 @@ class Conversations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(
-        self, tenant: str, conversation_id: str | None, *, channel: str, requester: str | None = None
-    ) -> str:
-        """The conversation's id; a new one when None. Raises NotFound ``conversation_not_found``."""
-        if conversation_id is not None:
-            mine = (conversations.c.id == conversation_id) & (conversations.c.tenant == tenant)
-            if not await self._database.rows(select(conversations.c.id).where(mine)):
-                raise NotFound("There is no such conversation.", code="conversation_not_found")
-            return conversation_id
-        fresh, moment = uuid4().hex, now()
-        row: dict[str, Any] = {"id": fresh, "tenant": tenant, "channel": channel, "requester": requester}
-        row |= {"created_at": moment, "last_turn_at": moment}
-        await self._database.apply((_OPEN, row))
-        return fresh
-
     async def past(self, tenant: str, conversation_id: str, *, without: str | None = None) -> list[PastTurn]:
         """The summary, if there is one, and the answered turns after it, oldest first; of versions of one answer the
         newest."""
@@ -133,14 +121,27 @@ class Conversations:
         tenant: str,
         *,
         turn_id: str,
-        conversation_id: str,
         question: str,
-        kbs: Sequence[str] | None,
-        regenerates: str | None,
+        conversation_id: str | None = None,
+        channel: str = "api",
+        requester: str | None = None,
+        kbs: Sequence[str] | None = None,
+        regenerates: str | None = None,
         attachments: Sequence[str] = (),
-    ) -> None:
-        """Raises NotFound ``conversation_not_found`` for one that was deleted meanwhile."""
+    ) -> str:
+        """A turn, in a conversation of the tenant's or, when None, a new one; → the conversation's id.
+
+        Raises NotFound ``conversation_not_found``, also for one that is deleted at this moment.
+        """
         moment = now()
+        if conversation_id is None:
+            conversation_id = uuid4().hex
+            opened = {"id": conversation_id, "tenant": tenant, "channel": channel, "requester": requester}
+            first: Change = (_OPEN, opened | {"created_at": moment, "last_turn_at": moment})
+        else:
+            if not await self._database.rows(_MINE, {"conversation": conversation_id, "tenant": tenant}):
+                raise NotFound("There is no such conversation.", code="conversation_not_found")
+            first = (_USED, {"conversation": conversation_id, "last_turn_at": moment})
         row: dict[str, Any] = {
             "id": turn_id,
             "tenant": tenant,
@@ -156,11 +157,11 @@ class Conversations:
             "timings_ms": {},
             "created_at": moment,
         }
-        used = {"conversation": conversation_id, "last_turn_at": moment}
         try:
-            await self._database.apply((_USED, used), (_BEGIN, row))
+            await self._database.apply(first, (_BEGIN, row))
         except IntegrityError:
             raise NotFound("There is no such conversation.", code="conversation_not_found") from None
+        return conversation_id
 
     async def finish(
         self,

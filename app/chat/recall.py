@@ -21,6 +21,8 @@ class Recall:
         ask = turn.ask
         if ask.brought is not None:
             found = list(ask.brought.past)
+        elif ask.conversation_id is None:
+            return []
         else:
             found = await self._conversations.past(ask.tenant, turn.conversation_id, without=ask.regenerates)
         summary, turns = [each for each in found if each.summary], [each for each in found if not each.summary]

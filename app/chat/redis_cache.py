@@ -1,13 +1,12 @@
 """The answer cache in Redis, for a day: ``copilot:{tenant}:answer:{key}`` and ``copilot:{tenant}:evidence:{key}``."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from app.chat.cache import MOST_QUESTIONS, SECONDS, CachedAnswer, KeptQuestion, normalised
@@ -36,7 +35,7 @@ class RedisCache:
 
     async def put(self, tenant: str, key: str, answer: CachedAnswer) -> None:
         with _a_miss_at_worst("written"):
-            await self._redis.set(_answer(tenant, key), json.dumps(asdict(answer)), ex=SECONDS)
+            await self._redis.set(_answer(tenant, key), orjson.dumps(answer), ex=SECONDS)
 
     async def questions(self, tenant: str, evidence: str) -> list[KeptQuestion]:
         with _a_miss_at_worst("read"):
@@ -46,12 +45,13 @@ class RedisCache:
     async def keep(self, tenant: str, evidence: str, kept: KeptQuestion) -> None:
         name, under = hashlib.sha256(normalised(kept.question).encode()).hexdigest(), _evidence(tenant, evidence)
         with _a_miss_at_worst("written"):
-            if await self._redis.hlen(under) >= MOST_QUESTIONS and not await self._redis.hexists(under, name):
-                return
             async with self._redis.pipeline() as together:
-                together.hset(under, name, json.dumps(asdict(kept)))
+                together.hset(under, name, orjson.dumps(kept))
+                together.hlen(under)
                 together.expire(under, SECONDS)
-                await together.execute()
+                added, count, _ = await together.execute()
+            if added and count > MOST_QUESTIONS:
+                await self._redis.hdel(under, name)
 
     async def purge(self, tenant: str) -> int:
         purged = 0

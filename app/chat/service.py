@@ -104,22 +104,21 @@ class ChatService:
         for picture in ask.attachments:
             await self._artifacts.get(ask.tenant, picture)
         bases = await self._catalog.named(ask.tenant, ask.kbs)
-        conversation = await self._conversations.open(
-            ask.tenant, ask.conversation_id, channel=ask.channel, requester=ask.requester
-        )
-        epochs = {kb.id: kb.epoch for kb in bases}
         prompts = await self._prompts.live(ask.tenant)
-        turn = Turn(uuid4().hex, conversation, ask, condensed=question, prompts=prompts, epochs=epochs)
-        await self._conversations.begin(
+        turn_id = uuid4().hex
+        conversation = await self._conversations.begin(
             ask.tenant,
-            turn_id=turn.id,
-            conversation_id=conversation,
+            turn_id=turn_id,
             question=question,
+            conversation_id=ask.conversation_id,
+            channel=ask.channel,
+            requester=ask.requester,
             kbs=ask.kbs,
             regenerates=ask.regenerates,
             attachments=ask.attachments,
         )
-        return turn
+        epochs = {kb.id: kb.epoch for kb in bases}
+        return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts, epochs=epochs)
 
     async def again(
         self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False, suggests: bool = False

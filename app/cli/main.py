@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from app.processes.garbage import collect_rarely
 from app.settings import Settings
 from knowledge.errors import CopilotError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry of the console script."""
+    collect_rarely()
     from app.cli import (
         ask,
         cache,

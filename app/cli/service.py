@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.main import Data, Json, settings_for
+from app.processes.garbage import settle
 from app.processes.runtime import Running
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (COPILOT_HOST).", show_default="127.0.0.1")]
@@ -45,8 +46,10 @@ def api(data: Data = None, host: Host = None, port: Port = None) -> None:
 
     settings = settings_for(data, host=host, port=port)
     telemetry.configure(settings)
+    app = create_app(settings)
+    settle()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -70,6 +73,7 @@ def worker(
         raise typer.BadParameter(f"There is no queue “{', '.join(unknown)}”; there are {', '.join(QUEUES)}.")
     settings = settings_for(data)
     telemetry.configure(settings)
+    settle()
     asyncio.run(run_worker(settings, names))
 
 

@@ -217,8 +217,7 @@ class ModelCalls:
 
     async def _insert(self, rows: list[dict[str, Any]]) -> None:
         try:
-            async with self._database.write() as connection:
-                await connection.execute(insert(model_calls), rows)
+            await self._database.apply(*((_INSERT, row) for row in rows))
         except (SQLAlchemyError, OSError) as error:
             log.warning("model calls not written: %d, %s", len(rows), type(error).__name__)
 
@@ -235,6 +234,7 @@ class ModelCalls:
         }
 
 
+_INSERT = insert(model_calls)
 _READ_AS_WRITTEN = (
     "purpose", "prompt_version", "outcome", "prompt_tokens", "completion_tokens", "counted_by", "first_token_ms",
     "total_ms", "amount", "attempts", "taken_over",

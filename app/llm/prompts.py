@@ -10,19 +10,17 @@ Sent are: instruction, context, output and thinking as the system's message; the
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from string import Formatter
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
-
-from app.llm.ports import Message, Role
+from app.llm.ports import Message
 
 PARTS = ("instruction", "context", "input", "output")
 SECTION = re.compile(r"^## (\w+)\s*$", re.MULTILINE)
 EXAMPLE = re.compile(r"^### (human|think|ai)\s*$", re.MULTILINE)
-_ROLES: dict[str, Role] = {"system": "system", "human": "user", "ai": "assistant"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +28,33 @@ class PromptTemplate:
     """``version`` is a hash of the text and the switch: part of every logged call and of the cache key.
 
     A text that was published here has its number before it: ``v3-0f1e2d3c4b5a``. ``text`` is what it was read from.
+    ``system`` and ``asked`` are format strings, ``shown`` the examples as they are sent, ``given`` what is filled in
+    beforehand.
     """
 
     name: str
     version: str
-    template: ChatPromptTemplate
+    system: str
+    shown: tuple[Message, ...]
+    asked: str
     text: str
+    given: Mapping[str, str]
 
     @property
     def variables(self) -> frozenset[str]:
         """Those that it names."""
-        return frozenset(self.template.input_variables) - {"past"} | frozenset(self.template.partial_variables)
+        return frozenset(chain(_named(self.system), _named(self.asked)))
 
     def showing(self, **values: str) -> "PromptTemplate":
         """The same with variables filled in beforehand; its version stays what it is."""
-        return replace(self, template=self.template.partial(**values))
+        return replace(self, given={**self.given, **values})
 
     def render(self, turns: Sequence[Message] = (), **values: str) -> list[Message]:
         """The messages to send. Raises KeyError when a variable of the template is missing."""
-        past = [HumanMessage(turn.content) if turn.role == "user" else AIMessage(turn.content) for turn in turns]
-        return [_message(message) for message in self.template.format_messages(past=past, **values)]
+        values = {**self.given, **values}
+        past = [Message("user" if turn.role == "user" else "assistant", turn.content) for turn in turns]
+        system, asked = self.system.format_map(values), self.asked.format_map(values)
+        return [Message("system", system), *self.shown, *past, Message("user", asked)]
 
 
 def load(name: str, *, folder: Path, think: bool = True) -> PromptTemplate:
@@ -70,18 +75,19 @@ def parse(name: str, text: str, *, think: bool, number: int | None = None) -> Pr
     system = [found["instruction"], found["context"], found["output"]]
     if think and "thinking" in found:
         system.append(found["thinking"])
-    template = ChatPromptTemplate.from_messages(
-        [
-            ("system", "\n\n".join(system)),
-            *_examples(found.get("examples", ""), think=think),
-            MessagesPlaceholder("past"),
-            ("human", found["input"]),
-        ]
-    )
-    if "examples" in template.input_variables:
-        template = template.partial(examples="")  # until some are shown
     digest = hashlib.sha256(f"{think}\0{text}".encode()).hexdigest()[:12]
-    return PromptTemplate(name, digest if number is None else f"v{number}-{digest}", template, text)
+    made = PromptTemplate(
+        name,
+        digest if number is None else f"v{number}-{digest}",
+        "\n\n".join(system),
+        tuple(_examples(found.get("examples", ""), think=think)),
+        found["input"],
+        text,
+        given={"examples": ""},  # until some are shown
+    )
+    if unusable := [variable for variable in made.variables if not variable.isidentifier()]:
+        raise ValueError(f"{name}.md: {unusable[0]!r} is no variable.")
+    return made
 
 
 def _split(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
@@ -89,20 +95,23 @@ def _split(pattern: re.Pattern[str], text: str) -> list[tuple[str, str]]:
     return [(name, body.strip()) for name, body in zip(pieces[::2], pieces[1::2], strict=True)]
 
 
-def _examples(text: str, *, think: bool) -> list[BaseMessage]:
+def _named(text: str) -> Iterator[str]:
+    """The variables of a format string. Raises ValueError for one that cannot be read."""
+    for _, name, form, conversion in Formatter().parse(text):
+        if name is not None:
+            yield f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
+
+
+def _examples(text: str, *, think: bool) -> list[Message]:
     """Messages as they stand: braces in an example are no variables."""
-    messages: list[BaseMessage] = []
+    messages: list[Message] = []
     thought = ""
     for role, body in _split(EXAMPLE, text):
         if role == "human":
-            messages.append(HumanMessage(body))
+            messages.append(Message("user", body))
         elif role == "think":
             thought = f"<think>{body}</think>\n" if think else ""
         else:
-            messages.append(AIMessage(thought + body))
+            messages.append(Message("assistant", thought + body))
             thought = ""
     return messages
-
-
-def _message(message: BaseMessage) -> Message:
-    return Message(role=_ROLES[message.type], content=str(message.content))

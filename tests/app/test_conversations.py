@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -154,7 +156,9 @@ async def test_a_job_stays_in_its_ledger_with_the_picture_it_was_made_from(tmp_p
 async def test_all_of_one_requester_are_deleted_and_nobody_elses(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, services):
         for person in ("dingtalk:u1",) * 30 + ("dingtalk:u2",):
-            await services.conversations.open(DEFAULT_TENANT, None, channel="dingtalk", requester=person)
+            await services.conversations.begin(
+                DEFAULT_TENANT, turn_id=uuid4().hex, question="?", channel="dingtalk", requester=person
+            )
         mine = (await http.get("/v1/conversations", params={"requester": "dingtalk:u1", "limit": 5})).json()
         assert (mine["total"], len(mine["conversations"])) == (30, 5)
         done = await http.delete("/v1/conversations", params={"requester": "dingtalk:u1"})
@@ -210,12 +214,13 @@ async def test_a_turn_under_way_in_a_deleted_conversation_ends_as_stopped_and_wr
         assert (await http.post(f"/v1/turns/{turn.id}/regenerate")).status_code == 404
 
 
-async def test_a_question_into_a_conversation_that_is_deleted_at_that_moment_is_refused(tmp_path: Path) -> None:
+async def test_a_question_into_a_conversation_that_is_deleted_at_that_moment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with served(tmp_path) as (_, services):
+        monkeypatch.setattr(services.parts.database, "rows", AsyncMock(return_value=["it was there"]))
         with pytest.raises(NotFound) as gone:
-            await services.conversations.begin(
-                DEFAULT_TENANT, turn_id="t", conversation_id="0" * 32, question="?", kbs=None, regenerates=None
-            )
+            await services.conversations.begin(DEFAULT_TENANT, turn_id="t", conversation_id="0" * 32, question="?")
         assert gone.value.error_code == "conversation_not_found"
 
 
@@ -238,17 +243,10 @@ async def test_an_export_has_a_line_for_every_turn_in_either_form(tmp_path: Path
 async def test_an_export_of_many_is_read_in_lots_and_by_moment(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, services):
         talk, start = services.conversations, now() - timedelta(days=2)
-        conversation = await talk.open(DEFAULT_TENANT, None, channel="api")
+        conversation = await talk.begin(DEFAULT_TENANT, turn_id=f"{0:032}", question="?")
         async with asyncio.TaskGroup() as tasks:
-            for number in range(450):
-                one = talk.begin(
-                    DEFAULT_TENANT,
-                    turn_id=f"{number:032}",
-                    conversation_id=conversation,
-                    question="?",
-                    kbs=None,
-                    regenerates=None,
-                )
+            for number in range(1, 450):
+                one = talk.begin(DEFAULT_TENANT, turn_id=f"{number:032}", conversation_id=conversation, question="?")
                 tasks.create_task(one)
         async with services.parts.database.write() as connection:
             await connection.execute(update(turns).values(created_at=start))  # all at the same moment
@@ -266,7 +264,7 @@ async def test_each_tenant_sees_and_deletes_its_own_and_each_key_what_it_may(tmp
     async with served(tmp_path, require_keys=True) as (http, services):
         async with services.parts.database.write() as connection:
             await connection.execute(insert(tenants).values(id="other", name="other", created_at=now()))
-        conversation = await services.conversations.open(DEFAULT_TENANT, None, channel="api", requester="local")
+        conversation = await services.conversations.begin(DEFAULT_TENANT, turn_id="t", question="?", requester="local")
         foreign = (await services.keys.issue("other", "k", scope=Scope.ADMIN))[1]
         reader = (await services.keys.issue(DEFAULT_TENANT, "k", scope=Scope.READ))[1]
         one = f"/v1/conversations/{conversation}"

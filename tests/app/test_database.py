@@ -4,12 +4,13 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from app.channels.tables import handoffs
 from app.chat.prompt_tables import prompt_versions
 from app.chat.tables import turns
-from app.database import migrate
+from app.database import SCRIPTS, migrate, newest
 from app.identity.tables import api_keys
 from app.jobs.tables import jobs
 from app.llm.tables import model_calls
@@ -32,3 +33,7 @@ async def test_the_newest_revision_has_the_tables_of_the_code(tmp_path: Path) ->
     async with database.read() as connection:
         assert await connection.run_sync(differences) == []
     await database.close()
+
+
+def test_the_newest_revision_is_known_by_its_files_name() -> None:
+    assert ScriptDirectory(str(SCRIPTS)).get_current_head() == newest()

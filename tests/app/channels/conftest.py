@@ -51,9 +51,8 @@ class Talk:
 
     async def turn(self, question: str = "保证金多少？", *, tenant: str = DEFAULT_TENANT) -> AnsweredTurn:
         turn_id = uuid4().hex
-        conversation = await self._conversations.open(tenant, None, channel="dingtalk")
-        await self._conversations.begin(
-            tenant, turn_id=turn_id, conversation_id=conversation, question=question, kbs=["shop"], regenerates=None
+        conversation = await self._conversations.begin(
+            tenant, turn_id=turn_id, question=question, channel="dingtalk", kbs=["shop"]
         )
         done = Done(turn_id, conversation, "50000 元 [1]。", (1,))
         await self._conversations.finish(done, condensed=question, evidence=[EVIDENCE], prompt_version=None)

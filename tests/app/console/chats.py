@@ -39,14 +39,8 @@ async def answered(
     services: Services, answer: str = "50000 元 [1]。", question: str = "保证金多少？", finish: str = "stop"
 ) -> AnsweredTurn:
     talk, turn_id = services.conversations, uuid4().hex
-    conversation = await talk.open(DEFAULT_TENANT, None, channel="dingtalk")
-    await talk.begin(
-        DEFAULT_TENANT,
-        turn_id=turn_id,
-        conversation_id=conversation,
-        question=question,
-        kbs=["shop"],
-        regenerates=None,
+    conversation = await talk.begin(
+        DEFAULT_TENANT, turn_id=turn_id, question=question, channel="dingtalk", kbs=["shop"]
     )
     done = Done(turn_id, conversation, answer, (1,), finish=finish)
     await talk.finish(done, condensed=question, evidence=[FIRST, SECOND], prompt_version=None)
