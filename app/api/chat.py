@@ -1,6 +1,5 @@
 """Questions and answers over HTTP."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -12,6 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from app.api.bodies import Body
 from app.api.dependencies import Chatter, TheRunning, TheServices
+from app.api.event_stream import EventStream
 from app.api.problems import EVENT_STREAM, problems
 from app.chat.events import Done, Failed, Sources, Suggestions, payload_of
 from app.chat.frames import Frame
@@ -23,10 +23,7 @@ from knowledge.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
-PING_SECONDS = 15
 PIECE = 1 << 14  # bytes in a write
-TOKEN = b"\nevent: token\n"
-FRAME_SECONDS = 0.025  # between writes to one reader; the first token never waits
 
 
 class ChatRequest(Body):
@@ -116,18 +113,14 @@ def refuses_kept(cache_control: str) -> bool:
     return not directives.isdisjoint({"no-cache", "no-store"})
 
 
-def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventSourceResponse:
+def _stream(running: SharedTurns, tenant: str, turn_id: str, *, after: int = 0) -> EventStream:
     async def frames() -> AsyncGenerator[bytes, None]:
-        writing = False
         async with aclosing(running.frames(tenant, turn_id, after=after)) as batches:
             async for batch in batches:
                 for some in _pieces(batch):
                     yield some
-                writing = writing or any(TOKEN in frame.data for frame in batch)
-                if writing and not batch[-1].last:
-                    await asyncio.sleep(FRAME_SECONDS)
 
-    return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
+    return EventStream(frames())
 
 
 def _pieces(batch: Sequence[Frame]) -> Iterator[bytes]:

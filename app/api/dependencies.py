@@ -12,12 +12,13 @@ from app.identity.keys import Principal, Scope
 from app.wiring import Services
 
 
-def services_of(request: Request) -> Services:
+# Coroutines, although they wait for nothing: FastAPI calls plain functions in a thread.
+async def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
 
 
-def running_of(request: Request) -> SharedTurns:
+async def running_of(request: Request) -> SharedTurns:
     running: SharedTurns = request.app.state.running
     return running
 

@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse
 
 from app.api.bodies import MOST, Body
 from app.api.dependencies import Admin, Chatter, Reader, TheServices, Writer
+from app.api.event_stream import EventStream
 from app.api.problems import EVENT_STREAM, problems
 from app.api.render import job_json, jobs_json
 from app.channels.destinations import to_group, to_robot
@@ -22,7 +23,6 @@ from knowledge.errors import InvalidInput
 
 router = APIRouter(prefix="/v1", tags=["jobs"], responses=problems(400, 404, 409, 413, 422, 503))
 
-PING_SECONDS = 15
 MAX_ESTIMATES = 1000
 
 
@@ -184,7 +184,7 @@ async def job_events(
                 data = {"job": await job_json(services.jobs, await services.jobs.ledger.get(who.tenant, job_id))}
             yield b"id: %s\nevent: %s\ndata: %s\n\n" % (number.encode(), event.name.encode(), orjson.dumps(data))
 
-    return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
+    return EventStream(frames())
 
 
 @router.post("/jobs/{job_id}/cancel")

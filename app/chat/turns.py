@@ -88,7 +88,8 @@ class Turn:
 
     def lap(self, name: str) -> None:
         """Milliseconds since the question, under a name; the first one counts."""
-        self.timings_ms.setdefault(name, self._elapsed_ms())
+        if name not in self.timings_ms:
+            self.timings_ms[name] = self._elapsed_ms()
 
     def sends(self, template: PromptTemplate, messages: Sequence[Message]) -> None:
         """Note a prompt that the model is about to be sent."""

@@ -7,9 +7,9 @@ The SDK does authentication, connections and the vendor's errors; the stream is 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import aiohttp
 import httpx2
@@ -37,6 +37,7 @@ FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
 GRACE_S = 2.0  # for usage and [DONE] after finish_reason; some servers send neither and stay connected
+GATHER_S = 0.03  # between two reads: what the model says meanwhile goes its way as one piece
 DRAIN_S = 0.1  # for the end of the body after [DONE], so that the connection can be used again
 
 log = logging.getLogger(__name__)
@@ -101,9 +102,21 @@ class OpenAIChatModel:
         tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         """See :class:`app.llm.ports.ChatModel`."""
+        with _Patience(self._first_token_timeout, self._between_tokens_timeout) as patience:
+            async with aclosing(self._tries(messages, temperature, max_tokens, tools, patience)) as deltas:
+                async for delta in deltas:
+                    yield delta
+
+    async def _tries(
+        self,
+        messages: Sequence[Message],
+        temperature: float,
+        max_tokens: int | None,
+        tools: Sequence[ToolSpec],
+        patience: "_Patience",
+    ) -> AsyncGenerator[Delta, None]:
         turns = [_turn(message) for message in messages]
         offered = [_tool(tool) for tool in tools] or None
-        patience = _Patience(self._first_token_timeout, self._between_tokens_timeout)
         retries = 0
         while True:
             request = self._dialect.request(
@@ -141,6 +154,8 @@ class OpenAIChatModel:
                         # After the yields: what our own reader takes is not the model's time.
                         patience.extend(heard=bool(deltas) or reader.calling, finished=reader.finished)
                         reader.calling = False
+                        if deltas and not reader.done:
+                            await asyncio.sleep(GATHER_S)
                     await _drain(chunks)
         except ModelError:
             if not (reader.finished or reader.done):
@@ -203,32 +218,71 @@ def _back_off(exc: ModelError, retries: int) -> float | None:
 
 
 class _Patience:
-    """How long the reader waits: until the first text, then from one piece to the next."""
+    """How long the reader waits: until the first text, then from one piece to the next.
+
+    One timer for all of it. When it goes off it looks whether there is more time by now; a timer for every piece would
+    be a tenth of what a piece costs.
+    """
 
     def __init__(self, first_token: float, between_tokens: float) -> None:
         self._between_tokens = between_tokens
         self._phase = "first_token"
-        self._now = asyncio.get_running_loop().time
-        self._due = self._now() + first_token
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time() + first_token
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._late = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._set(None)
 
     async def wait(self, coming: Awaitable[T]) -> T:
         """Raises :class:`ModelTimeout` when it does not come in time."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (a coroutine runs in one)
+        cancelled = task.cancelling()
+        self._task = task
+        if self._timer is None:
+            self._set(self._due)
         try:
-            async with asyncio.timeout_at(self._due):
-                return await coming
-        except TimeoutError:
-            raise refusals.too_slow(self._phase) from None
+            return await coming
+        except asyncio.CancelledError:
+            if self._late and task.uncancel() <= cancelled:
+                raise refusals.too_slow(self._phase) from None
+            raise
+        finally:
+            self._task = None
 
     def left(self) -> float:
         """Seconds."""
-        return self._due - self._now()
+        return self._due - self._loop.time()
 
     def extend(self, *, heard: bool, finished: bool) -> None:
         if heard:
             self._phase = "between_tokens"
-            self._due = self._now() + self._between_tokens
+            self._due = self._loop.time() + self._between_tokens
         if finished:
-            self._due = min(self._due, self._now() + GRACE_S)
+            self._due = min(self._due, self._loop.time() + GRACE_S)
+        if self._timer is not None and self._timer.when() > self._due:
+            self._set(self._due)
+
+    def _set(self, due: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None:  # nobody waits now; whoever does next sets it again
+            return
+        if self.left() > 0:
+            self._set(self._due)
+            return
+        self._late = True
+        self._task.cancel()
 
 
 async def _events(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
@@ -239,9 +293,12 @@ async def _events(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
     if media_type.startswith("application/json"):
         yield as_event(await response.aread())
         return
-    async with aclosing(response.aiter_bytes()) as chunks:
-        async for chunk in chunks:
-            yield chunk
+    if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
+        body: AsyncIterator[bytes] = response.aiter_bytes()
+    else:
+        body = aiter(response.stream)  # what decodes nothing is two generators that every piece goes through
+    async for chunk in body:
+        yield chunk
 
 
 async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:

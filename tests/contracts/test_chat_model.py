@@ -69,7 +69,10 @@ async def over_http(behaviour: str) -> AsyncGenerator[Stage]:
         "length": "fake-length",
     }.get(behaviour, "fake")
     record = FakeModelRecord()
-    speed = {"first_token_ms": 20, "rate": 50, "tokens": 200} if behaviour == "slow" else {"rate": 500}
+    speed = {
+        "slow": {"first_token_ms": 20, "rate": 50, "tokens": 200},
+        "breaks off": {"rate": 20},  # what came in the last moment before a cut may be lost with the connection
+    }.get(behaviour, {"rate": 500})
     async with running_fake_model(record=record, text=TEXT, reasoning="想一想", **speed) as base_url:
         model = OpenAIChatModel(base_url, "key", name, max_retries=0)
         try:

@@ -3,18 +3,16 @@
 They need a secret key: a client that writes the history and the instructions decides what the model reads.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from sse_starlette import EventSourceResponse
 
-from app.api.chat import FRAME_SECONDS, PING_SECONDS
 from app.api.data_urls import keep_picture
 from app.api.dependencies import Reader, TheRunning, TheServices
+from app.api.event_stream import EventStream
 from app.api.openai.replies import Reply
 from app.api.openai.requests import MODEL, CompletionRequest, knowledge_bases_of, text_of
 from app.api.problems import EVENT_STREAM, openai_problems
@@ -84,10 +82,9 @@ def _streamed(running: RunningTurns, turn: Turn, reply: Reply, *, with_usage: bo
                         yield _data(openai_error(status_of_failure(event.code), event.code, event.message))
                     for chunk in reply.chunks(event, with_usage=with_usage):
                         yield _data(chunk)
-                await asyncio.sleep(FRAME_SECONDS)
         yield b"data: [DONE]\n\n"
 
-    return EventSourceResponse(frames(), ping=PING_SECONDS, headers={"X-Accel-Buffering": "no"})
+    return EventStream(frames())
 
 
 async def _completed(running: RunningTurns, turn: Turn, reply: Reply) -> Response:
