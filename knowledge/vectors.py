@@ -5,11 +5,14 @@ A filter costs 118 ms at 100 k vectors where the plain query costs 5; what is va
 
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import numpy as np
+import orjson
 
 from knowledge.errors import Unavailable
 from knowledge.models import KnowledgeBase
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+QUERY_SECONDS = 30.0
+_JSON = {"Content-Type": "application/json"}
 BATCH = 1000  # below the server's own limit of about 5,400 rows a call
 
 
@@ -36,6 +41,7 @@ class ChromaVectors:
         self._url = url
         self._client: AsyncClientAPI | None = None
         self._collections: dict[str, AsyncCollection] = {}
+        self._http: aiohttp.ClientSession | None = None
 
     async def upsert(self, collection: str, ids: Sequence[str], vectors: Vector) -> None:
         with _chroma_errors():
@@ -50,14 +56,11 @@ class ChromaVectors:
             target = await self._collection(collection)
             if target is None:
                 return []
-            found = await self._unless_dropped(
-                collection, target.query(query_embeddings=vector[np.newaxis], n_results=limit, include=["distances"])
-            )
+            found = await self._unless_dropped(collection, self._nearest(target, vector, limit))
         if found is None:
             return []
-        distances = (found["distances"] or [[]])[0]
         # cosine distance is 1 − cosine
-        return [Hit(id_, 1.0 - float(distance)) for id_, distance in zip(found["ids"][0], distances, strict=True)]
+        return [Hit(id_, 1.0 - distance) for id_, distance in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     async def get(self, collection: str, ids: Sequence[str]) -> dict[str, Vector]:
         with _chroma_errors():
@@ -94,7 +97,31 @@ class ChromaVectors:
             except NotFoundError:
                 return
 
+    async def _nearest(self, target: "AsyncCollection", vector: Vector, limit: int) -> dict[str, Any]:
+        """What ``target.query`` does, for every question: over the client's httpx it is 5 ms of processor time, not 1.
+
+        https://docs.trychroma.com/reference/openapi: ``POST …/collections/{id}/query``.
+        """
+        from chromadb.errors import InternalError, NotFoundError
+
+        if self._http is None:
+            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=QUERY_SECONDS))
+        path = f"/api/v2/tenants/{target.tenant}/databases/{target.database}/collections/{target.id}/query"
+        asked = {"query_embeddings": vector[np.newaxis], "n_results": limit, "include": ["distances"]}
+        body = orjson.dumps(asked, option=orjson.OPT_SERIALIZE_NUMPY)
+        async with self._http.post(f"{self._url.rstrip('/')}{path}", data=body, headers=_JSON) as answer:
+            said = await answer.read()
+            if answer.status == HTTPStatus.NOT_FOUND:
+                raise NotFoundError(said.decode(errors="replace"))
+            if not answer.ok:
+                raise InternalError(f"{answer.status} {said[:500].decode(errors='replace')}")
+        found: dict[str, Any] = orjson.loads(said)
+        return found
+
     async def close(self) -> None:
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
         if self._client is not None:
             # The library has no public way to close its async connections (its stop() starts a loop of its own).
             await self._client._server.__aexit__(None, None, None)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -186,7 +213,7 @@ def _chroma_errors() -> Generator[None]:
 
     try:
         yield
-    except (ChromaError, httpx.HTTPError, ValueError) as exc:
+    except (ChromaError, httpx.HTTPError, aiohttp.ClientError, TimeoutError, ValueError) as exc:
         # The client raises ValueError when it cannot connect at all.
         raise Unavailable(
             "The vector store does not answer. If it was just started, wait a moment; else check COPILOT_CHROMA_URL.",

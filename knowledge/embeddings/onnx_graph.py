@@ -183,7 +183,7 @@ class _Quantised:
 
 
 class _Watched:
-    """Floats, with the smallest and largest input of each linear layer as further outputs; ``sites`` are their names."""
+    """Floats; the smallest and largest input of each linear layer are further outputs. ``sites``: their names."""
 
     def __init__(self) -> None:
         self.sites: list[str] = []
