@@ -3,16 +3,21 @@
 Clients of the OpenAI-compatible routes expect OpenAI's errors, and get those, with OpenAI's statuses.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from app.jobs.ports import JobFailed
 from knowledge.errors import Conflict, CopilotError, DocumentRefused, Forbidden, InvalidInput, NotFound, Unavailable
+
+log = logging.getLogger(__name__)
 
 # Looked up along the class hierarchy; codes that differ from their family are named first.
 STATUS_OF_CODE = {"key_missing": 401, "key_invalid": 401, "too_large": 413, "unsupported": 415}
@@ -46,6 +51,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CopilotError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(StarletteHTTPException, _http)
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(away, _database)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
@@ -54,6 +61,13 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     return refusal(
         request.url.path, status_of(error), error.error_code, error.message, params=dict(error.params) or None
     )
+
+
+async def _database(request: Request, error: Exception) -> JSONResponse:
+    """It is locked, full or away, or more wait for it than it can serve."""
+    log.error("database not available: %s", type(error).__name__, exc_info=error)
+    sentence = "The database does not answer right now. Try again in a moment."
+    return refusal(request.url.path, 503, "database_unavailable", sentence, headers={"Retry-After": "2"})
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

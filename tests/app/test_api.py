@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.chat import prompts
 from app.chat.answerers import Answerer, ModelAnswerer
@@ -155,6 +158,17 @@ async def test_what_no_database_could_keep_is_refused_and_not_a_mistake_of_ours(
         headers = {"Content-Type": "application/json"}
         answer = await http.request(method, path, content=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize("away", [PoolTimeout("30 s"), OperationalError("BEGIN", {}, Exception("database is locked"))])
+async def test_a_database_that_is_busy_or_away_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: Exception
+) -> None:
+    async with served(tmp_path) as (http, services):
+        monkeypatch.setattr(services.parts.database, "apply", AsyncMock(side_effect=away))
+        refused = await http.post("/v1/chat", json={"question": "保证金多少？"})
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    assert refused.headers["retry-after"]
 
 
 async def test_too_large_an_upload_leaves_nothing(tmp_path: Path) -> None:
