@@ -64,7 +64,7 @@ MUCH = 10_000_000
 
 @dataclass(eq=False)
 class _Bots:
-    """The processes. ``memory`` is that of the bot that lives on."""
+    """The processes, all that were ``started``. ``memory`` is that of the bot that lives on."""
 
     gateway: Gateway
     part: Part
@@ -72,6 +72,7 @@ class _Bots:
     mortal: asyncio.subprocess.Process | None = None
     killed: int = 0
     memory: list[tuple[float, int]] = field(default_factory=list)
+    started: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     async def kill_one(self) -> None:
         """And start another."""
@@ -86,6 +87,7 @@ class _Bots:
             argv = (sys.executable, "-m", "evals.bench.bot_processes", which, str(self.file))
             env = {**environ, **FEW_ARENAS}
             process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=log, stderr=log, env=env)
+        self.started.append(process)  # before it is ready: whoever waits for that may be cancelled
         async with asyncio.timeout(START_S):
             while not is_marked_ready(self.part.data, process.pid):
                 if process.returncode is not None:
@@ -128,16 +130,19 @@ async def _stage(folder: Path, seed: int) -> AsyncGenerator[_Bots]:
         await take_in_document(part)
         write_part(part, folder / "part.json")
         bots = _Bots(gateway, part, folder / "part.json")
-        processes = [await bots.start("worker"), await bots.start("bot")]
-        await bots.kill_one()
-        await gateway.connected(2, START_S)
-        watching = asyncio.ensure_future(bots.watch(processes[1]))
         try:
-            yield bots
+            await bots.start("worker")
+            lasting = await bots.start("bot")
+            await bots.kill_one()
+            await gateway.connected(2, START_S)
+            watching = asyncio.ensure_future(bots.watch(lasting))
+            try:
+                yield bots
+            finally:
+                watching.cancel()
         finally:
-            watching.cancel()
-            for process in (*processes, bots.mortal):
-                if process is not None and process.returncode is None:
+            for process in bots.started:
+                if process.returncode is None:
                     process.send_signal(signal.SIGTERM)
                     await process.wait()
 

@@ -1,6 +1,8 @@
 """The soak itself, for a moment: two bots, one of them killed, everything going wrong."""
 
+import psutil
 import pytest
+from psutil import STATUS_ZOMBIE
 
 from evals.bench.dingtalk_soak import run
 
@@ -15,3 +17,5 @@ async def test_for_a_moment_of_faults_nothing_is_lost_or_doubled() -> None:
     assert report.good
     assert report.calls_per_answer < report.plain_calls
     assert report.table().row_count > 10
+    left = [child.cmdline() for child in psutil.Process().children(recursive=True) if child.status() != STATUS_ZOMBIE]
+    assert not [command for command in left if "evals.bench.bot_processes" in command]
