@@ -148,7 +148,7 @@ async def test_a_page_that_is_left_while_it_is_told_something_leaves_no_trace(
     async with running_page(gateway, Parts(cast(), {}, STATIC)) as url:
         host, port = url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
         await reader.readuntil(b"\n\n")
         gone = ClientConnectionResetError("Cannot write to closing transport")  # between the end and its being known
         monkeypatch.setattr(StreamResponse, "write", AsyncMock(side_effect=gone))
