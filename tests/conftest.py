@@ -4,6 +4,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_timeout
 from pytest_socket import socket_allow_hosts
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
@@ -20,14 +21,23 @@ REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/processes", "eva
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start processes come first: they take longest, and none of them is to be the last one running.
 
-    What waits for the machine is tried twice before it has failed; the summary names what needed it.
+    What waits for the machine is tried twice before it has failed, and the summary names it; what hangs is not tried
+    again.
     """
     slow = {item.path for item in items if item.get_closest_marker("processes")}
     items.sort(key=lambda item: item.path not in slow)
     real = [TESTS / folder for folder in REAL]
     for item in items:
         if item.path in slow or any(item.path.is_relative_to(folder) for folder in real):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=1, rerun_except="from pytest-timeout"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The second try has its time too: pytest-timeout's clock ends with the failure of the first."""
+    if getattr(item, "execution_count", 1) > 1:
+        settings = pytest_timeout._get_item_settings(item)  # it has no other way
+        item.ihook.pytest_timeout_set_timer(item=item, settings=settings)
 
 
 @pytest.fixture(autouse=True)
