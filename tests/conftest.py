@@ -15,7 +15,7 @@ ROOT = TESTS.parent
 
 
 # What is real here (processes, sockets, a browser) waits for the machine, which may stand still for a second or two.
-REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/processes", "evals/bench")
+REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/jobs", "app/processes", "evals/bench")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
