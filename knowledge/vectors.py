@@ -3,6 +3,8 @@
 A filter costs 118 ms at 100 k vectors where the plain query costs 5; what is valid is decided afterwards, in SQL.
 """
 
+import asyncio
+import ssl
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -21,11 +23,11 @@ from knowledge.ports import Hit, Vector
 if TYPE_CHECKING:
     from chromadb.api import AsyncClientAPI
     from chromadb.api.models.AsyncCollection import AsyncCollection
+    from chromadb.config import Settings
 
 T = TypeVar("T")
 
 QUERY_SECONDS = 30.0
-_JSON = {"Content-Type": "application/json"}
 BATCH = 1000  # below the server's own limit of about 5,400 rows a call
 
 
@@ -41,7 +43,7 @@ class ChromaVectors:
         self._url = url
         self._client: AsyncClientAPI | None = None
         self._collections: dict[str, AsyncCollection] = {}
-        self._http: aiohttp.ClientSession | None = None
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
 
     async def upsert(self, collection: str, ids: Sequence[str], vectors: Vector) -> None:
         with _chroma_errors():
@@ -104,12 +106,11 @@ class ChromaVectors:
         """
         from chromadb.errors import InternalError, NotFoundError
 
-        if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=QUERY_SECONDS))
+        session = await self._session()
         path = f"/api/v2/tenants/{target.tenant}/databases/{target.database}/collections/{target.id}/query"
         asked = {"query_embeddings": vector[np.newaxis], "n_results": limit, "include": ["distances"]}
         body = orjson.dumps(asked, option=orjson.OPT_SERIALIZE_NUMPY)
-        async with self._http.post(f"{self._url.rstrip('/')}{path}", data=body, headers=_JSON) as answer:
+        async with session.post(f"{self._url.rstrip('/')}{path}", data=body) as answer:
             said = await answer.read()
             if answer.status == HTTPStatus.NOT_FOUND:
                 raise NotFoundError(said.decode(errors="replace"))
@@ -118,10 +119,25 @@ class ChromaVectors:
         found: dict[str, Any] = orjson.loads(said)
         return found
 
+    async def _session(self) -> aiohttp.ClientSession:
+        """Of this event loop, with the headers and the trust that the client's other calls have."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._sessions:
+            for ended in [other for other in self._sessions if other.is_closed()]:
+                await self._sessions.pop(ended).close()
+            settings = _settings()
+            verify = settings.chroma_server_ssl_verify
+            trusted = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else bool(verify)
+            self._sessions[loop] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=trusted),
+                headers={**(settings.chroma_server_headers or {}), "Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=QUERY_SECONDS),
+            )
+        return self._sessions[loop]
+
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
         if self._client is not None:
             # The library has no public way to close its async connections (its stop() starts a loop of its own).
             await self._client._server.__aexit__(None, None, None)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -158,14 +174,13 @@ class ChromaVectors:
     async def _connected(self) -> "AsyncClientAPI":
         if self._client is None:
             import chromadb
-            from chromadb.config import Settings
 
             url = urlsplit(self._url)
             self._client = await chromadb.AsyncHttpClient(
                 host=url.hostname or "127.0.0.1",
                 port=url.port or (443 if url.scheme == "https" else 80),
                 ssl=url.scheme == "https",
-                settings=Settings(anonymized_telemetry=False),
+                settings=_settings(),
             )
         return self._client
 
@@ -205,6 +220,13 @@ class MemoryVectors:
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _settings() -> "Settings":
+    """Those of Chroma's client; it reads CHROMA_* itself."""
+    from chromadb.config import Settings
+
+    return Settings(anonymized_telemetry=False)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What every vector store does: the twin, and Chroma over HTTP."""
 
+import asyncio
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -78,3 +80,16 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
         await absent.query("shop.kb.model", AXES[0], 1)
     await absent.close()
     assert caught.value.error_code == "vectors_unavailable"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a loop that ended closes no socket
+async def test_it_serves_one_event_loop_after_another(store: VectorStore) -> None:
+    """As :mod:`knowledge.langchain` does for code that has none of its own."""
+    await store.upsert("shop.kb.model", ["a"], AXES[:1])
+
+    def asked() -> list[str]:
+        return [hit.chunk_id for hit in asyncio.run(store.query("shop.kb.model", AXES[0], 5))]
+
+    assert [await asyncio.to_thread(asked) for _ in range(3)] == [["a"]] * 3
+    assert [hit.chunk_id for hit in await store.query("shop.kb.model", AXES[0], 5)] == ["a"]
+    gc.collect()
