@@ -19,6 +19,9 @@ from knowledge.errors import Conflict, CopilotError, DocumentRefused, Forbidden,
 
 log = logging.getLogger(__name__)
 
+# It is locked, full or away, or more wait for it than it can serve.
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+
 # Looked up along the class hierarchy; codes that differ from their family are named first.
 STATUS_OF_CODE = {"key_missing": 401, "key_invalid": 401, "too_large": 413, "unsupported": 415}
 STATUS_OF_ERROR: dict[type[CopilotError], int] = {
@@ -51,7 +54,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CopilotError, _ours)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(StarletteHTTPException, _http)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for away in DATABASE_AWAY:
         app.add_exception_handler(away, _database)
 
 
@@ -63,11 +66,15 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _database(request: Request, error: Exception) -> JSONResponse:
-    """It is locked, full or away, or more wait for it than it can serve."""
+def database_away(error: Exception) -> Unavailable:
+    """What clients are told of one of :data:`DATABASE_AWAY`; the log is told all of it."""
     log.error("database not available: %s", type(error).__name__, exc_info=error)
-    sentence = "The database does not answer right now. Try again in a moment."
-    return refusal(request.url.path, 503, "database_unavailable", sentence, headers={"Retry-After": "2"})
+    return Unavailable("The database does not answer right now. Try again in a moment.", code="database_unavailable")
+
+
+async def _database(request: Request, error: Exception) -> JSONResponse:
+    away = database_away(error)
+    return refusal(request.url.path, status_of(away), away.error_code, away.message, headers={"Retry-After": "2"})
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from app.console.pages import SECURITY_HEADERS, SIGN_IN, Visit, page, see
 from app.console.texts import language_of, say, sentence_of
-from app.errors import status_of
+from app.errors import DATABASE_AWAY, database_away, status_of
 from app.identity.access import identify
 from app.identity.keys import Scope
 from knowledge.errors import CopilotError, Forbidden, InvalidInput
@@ -51,6 +51,8 @@ class ConsoleRoute(APIRoute):
             except RequestValidationError:
                 unreadable = InvalidInput("This address or form has a value that makes no sense here.")
                 response = await _refusal(request, unreadable)
+            except DATABASE_AWAY as error:
+                response = await _refusal(request, database_away(error))
             response.headers.update(SECURITY_HEADERS)
             return response
 
@@ -66,12 +68,12 @@ def from_this_site(request: Request) -> bool:
 
 
 async def visitor(visit: Visit) -> Visit:
-    """The same visit with whoever makes it, where that is known."""
+    """The same visit with whoever makes it, where that is known and can be looked up."""
     services = visit.services
     try:
         who = await identify(visit.request, services.keys, keys_required=services.settings.keys_required)
         who.require(Scope.READ)
-    except Forbidden:
+    except (Forbidden, *DATABASE_AWAY):
         return Visit(visit.request, services)
     return Visit(visit.request, services, who)
 

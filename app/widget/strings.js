@@ -330,7 +330,7 @@ export function errorSentence(lang, { code, status, detail, retryAfter }) {
 /** A code we have no words for yet still says which part failed. */
 function family(code) {
   if (/^model_/.test(code)) return "model_unavailable";
-  return /^(embedder|vectors|queue|service)_/.test(code) ? "unavailable" : null;
+  return /^(database|embedder|vectors|queue|service)_/.test(code) ? "unavailable" : null;
 }
 
 function statusCode(status) {

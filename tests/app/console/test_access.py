@@ -1,10 +1,12 @@
 """Who may see and do what in the console, and what hostile names, texts and sites cannot do."""
 
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 from urllib.parse import quote
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
+from sqlalchemy.exc import OperationalError
 
 from app.identity.access import COOKIE
 from app.identity.keys import Scope
@@ -47,6 +49,25 @@ async def test_every_page_forbids_inline_scripts_styles_and_framing(tmp_path: Pa
             assert answer.headers["cache-control"] == "no-store"
             page = HTMLParser(answer.text)
             assert page.css("[style], style, [onclick], [onsubmit], [onchange]") == []
+
+
+# a database that is away
+
+
+@pytest.mark.parametrize("keys_required", [False, True])
+async def test_a_database_that_is_away_is_told_on_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, keys_required: bool
+) -> None:
+    async with served(tmp_path, require_keys=keys_required) as (http, services):
+        _, token = await services.keys.issue(DEFAULT_TENANT, "me", scope=Scope.ADMIN)
+        http.cookies.set(COOKIE, token)
+        away = OperationalError("SELECT", {}, Exception("database is locked"))
+        for coroutine in ("rows", "apply"):
+            monkeypatch.setattr(services.parts.database, coroutine, AsyncMock(side_effect=away))
+        for scope in ("read", "write"):
+            monkeypatch.setattr(services.parts.database, scope, Mock(side_effect=away))
+        page = await see(http, "/console", status=503)
+        assert "数据库暂时没有响应" in words(page)
 
 
 # access
