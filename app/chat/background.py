@@ -33,7 +33,7 @@ async def _quietly(work: Coroutine[None, None, None], name: str) -> None:
         await work
     except CopilotError as error:
         log.warning("%s not done: %s", name, error.error_code)
-    except Exception:  # the edge of a task: the group would end everything else with it
+    except Exception:  # the edge of a task: what escapes it ends its group, and all answers under way with it
         log.exception("%s failed", name)
 
 

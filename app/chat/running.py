@@ -21,18 +21,22 @@ from knowledge.errors import NotFound
 log = logging.getLogger(__name__)
 
 KEPT = 256
-AT_ONCE = 256  # frames that a reader is handed: a slow one holds on to them
+TAIL = 64  # frames that are held ready, at least
 
 _number = attrgetter("number")
 
 
 @dataclass(slots=True)
 class RunningTurn:
-    """``frames`` are its events as far as somebody wanted them as bytes."""
+    """``frames`` are the last of its events, from number ``framed_from`` + 1 on, as far as somebody wanted their bytes.
+
+    Who is further behind gets what it missed as one frame. A frame takes more memory than the piece of text in it.
+    """
 
     turn: Turn
     events: list[Event] = field(default_factory=list)
     frames: list[Frame] = field(default_factory=list)
+    framed_from: int = 0
     task: asyncio.Task[None] | None = None
     begun: bool = False
     stopped: bool = False
@@ -55,15 +59,26 @@ class RunningTurn:
         self._waiting.append(future)
         await future
 
-    def after(self, number: int, *, most: int | None = None) -> list[Frame]:
-        """What there is after an event, encoded once for everybody; ``most`` frames of it at a time."""
+    def after(self, number: int) -> list[Frame]:
+        """What there is after an event, encoded once for everybody who keeps up."""
         done = self.frames[-1].number if self.frames else 0
         if len(self.events) > done:
-            self.frames.append(framed(list(enumerate(self.events[done:], done + 1))))
+            self.frames.append(self._framed(done, len(self.events)))
+            self._forget_old_frames()
+        if number < self.framed_from:
+            return [self._framed(number, self.framed_from), *self.frames]
         at = bisect_right(self.frames, number, key=_number)
-        newer = self.frames[at : None if most is None else at + most]
-        cut = newer and number > (self.frames[at - 1].number if at else 0)
+        newer = self.frames[at:]
+        cut = newer and number > (self.frames[at - 1].number if at else self.framed_from)
         return [without(newer[0], number), *newer[1:]] if cut else newer
+
+    def _framed(self, after: int, until: int) -> Frame:
+        return framed(list(enumerate(self.events[after:until], after + 1)))
+
+    def _forget_old_frames(self) -> None:
+        if len(self.frames) > 2 * TAIL:
+            self.framed_from = self.frames[-TAIL - 1].number
+            del self.frames[:-TAIL]
 
 
 class RunningTurns:
@@ -111,7 +126,7 @@ class RunningTurns:
         """The same as frames, in batches of what is there. Raises NotFound ``turn_not_found``."""
         running = self.require(tenant, turn_id)
         while True:
-            batch = running.after(after, most=AT_ONCE)
+            batch = running.after(after)
             if batch:
                 after = batch[-1].number
                 yield batch

@@ -37,7 +37,11 @@ FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
 GRACE_S = 2.0  # for usage and [DONE] after finish_reason; some servers send neither and stay connected
-GATHER_S = 0.03  # between two reads: what the model says meanwhile goes its way as one piece
+# Between two reads: what the model says meanwhile goes its way as one piece. In a process that has more to do than it
+# gets done, which wakes late, the pieces become longer and there are fewer of them: all streams go on, none waits.
+GATHER_S = 0.03
+LONGEST_GATHER_S = 0.25
+TIMES_LATE = 4
 DRAIN_S = 0.1  # for the end of the body after [DONE], so that the connection can be used again
 
 log = logging.getLogger(__name__)
@@ -144,6 +148,7 @@ class OpenAIChatModel:
     async def _attempt(self, request: dict[str, Any], patience: "_Patience") -> AsyncGenerator[Delta, None]:
         """One request. The clock and the connection are handled here, the protocol is the reader's."""
         reader = ChatStreamReader()
+        late_s = 0.0
         try:
             with _model_errors(self._key):
                 async with self._response(request, patience) as response, aclosing(_events(response)) as chunks:
@@ -155,7 +160,7 @@ class OpenAIChatModel:
                         patience.extend(heard=bool(deltas) or reader.calling, finished=reader.finished)
                         reader.calling = False
                         if deltas and not reader.done:
-                            await asyncio.sleep(GATHER_S)
+                            late_s = await _sleep(min(max(GATHER_S, TIMES_LATE * late_s), LONGEST_GATHER_S))
                     await _drain(chunks)
         except ModelError:
             if not (reader.finished or reader.done):
@@ -188,6 +193,14 @@ class OpenAIChatModel:
         log.warning("model %s: %s", self._model, exc.error_code)
         log.debug("model %s said: %s", self._model, exc.detail)
         raise exc from None
+
+
+async def _sleep(seconds: float) -> float:
+    """→ by how many seconds it woke late."""
+    loop = asyncio.get_running_loop()
+    due = loop.time() + seconds
+    await asyncio.sleep(seconds)
+    return loop.time() - due
 
 
 def _turn(message: Message) -> dict[str, Any]:

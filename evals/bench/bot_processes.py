@@ -21,6 +21,7 @@ from app.chat import prompts
 from app.chat.answerers import ModelAnswerer
 from app.jobs.ports import JobRequest, NewArtifact, Outcome, Quantities, Work
 from app.llm.ports import Delta, Finished, Message, TextDelta, ToolSpec
+from app.processes.garbage import settle
 from app.settings import Settings
 from app.studio import running_studio
 from app.wiring import Twins, running_services
@@ -171,6 +172,7 @@ def main() -> None:
     which, file = sys.argv[1:]
     part = _PARTS.validate_json(Path(file).read_bytes())
     telemetry.configure(part.settings_read)
+    settle()
     asyncio.run({"bot": bot, "worker": worker}[which](part))
 
 

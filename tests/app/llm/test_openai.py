@@ -299,6 +299,23 @@ async def test_a_slow_reader_is_not_the_models_fault() -> None:
     assert rest[-1] == Finished("stop")
 
 
+async def test_a_busy_process_reads_in_longer_pieces_and_a_quiet_one_in_short_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    late_by, slept = iter([0.0, 0.004, 0.04, 10.0, 0.0]), []
+
+    async def sleep(seconds: float) -> float:
+        slept.append(seconds)
+        await asyncio.sleep(0.02)
+        return next(late_by, 0.0)
+
+    monkeypatch.setattr("app.llm.openai._sleep", sleep)
+    async with serving("fake", server={"rate": 100.0, "tokens": 60}) as model:
+        await ask(model)
+
+    assert slept[:6] == pytest.approx([0.03, 0.03, 0.03, 0.16, 0.25, 0.03])
+
+
 @pytest.mark.parametrize("key", ["sk-测试", "sk-1\nsk-2"])
 def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(ModelRefusedKey) as raised:
