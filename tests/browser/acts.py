@@ -1,5 +1,6 @@
-"""What a reader does on the chat page, in the words of the tests."""
+"""What people do on the pages, in the words of the tests."""
 
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Locator, Page
@@ -50,3 +51,26 @@ async def in_widget(page: Page, script: str) -> Any:
     return await page.evaluate(
         f"(() => {{ const root = document.querySelector('merchant-copilot').shadowRoot; return {script}; }})()"
     )
+
+
+async def overflow(page: Page) -> int:
+    """By how many pixels a page is wider than its window."""
+    width: int = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+async def create(page: Page, name: str) -> None:
+    """Makes a knowledge base on the console's first page."""
+    await page.click("[data-open=create]")
+    await page.fill("#create [name=name]", name)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("#upload")
+
+
+def written(folder: Path, files: dict[str, bytes | str]) -> list[Path]:
+    """Makes files; → their paths."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return [folder / name for name in files]

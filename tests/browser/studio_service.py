@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.jobs.ports import Handler
 from app.jobs.runner import JobRunner
-from tests.browser.test_console import Server
+from tests.browser.console_service import Server
 from tests.studio_kinds import CutoutHandler, TitlesHandler
 
 PRICES = {"currency": "CNY", "image": 0.05, "models": {"qwen-plus": {"input": 0.8, "output": 2.0}}}

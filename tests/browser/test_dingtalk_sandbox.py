@@ -13,9 +13,9 @@ from playwright.async_api import Locator, Page, expect
 from app.jobs.models import Job
 from knowledge.models import DEFAULT_TENANT
 from tests.bots.house import House
-from tests.browser.conftest import NewPage
+from tests.browser.acts import overflow
+from tests.browser.conftest import NewPage, Open
 from tests.browser.sandbox_stage import ANSWER, Stage
-from tests.browser.test_console import Open, open_console, overflow
 from tests.studio_kinds import photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -26,8 +26,6 @@ HOSTILE = "<img src=x onerror=\"document.title='taken'\">**粗**"
 SHOP, OPERATORS = "店铺客服群", "运营群"
 
 Serve = Callable[..., Awaitable[Stage]]
-
-__all__ = ["open_console"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

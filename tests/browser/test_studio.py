@@ -13,9 +13,9 @@ from playwright.async_api import Locator, Page, expect
 from app.jobs.models import Job, Limits
 from app.wiring import Services
 from knowledge.models import DEFAULT_TENANT
-from tests.browser.conftest import NewPage
+from tests.browser.acts import overflow
+from tests.browser.conftest import NewPage, Open
 from tests.browser.studio_service import Studio
-from tests.browser.test_console import Open, open_console, overflow
 from tests.studio_kinds import TitlesHandler, photo
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -23,8 +23,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 Serve = Callable[..., Studio]
 MUG = {"name": "mug.jpg", "mimeType": "image/jpeg", "buffer": photo()}
 BLURRED = {"name": "blurred.jpg", "mimeType": "image/jpeg", "buffer": photo(blurred=True)}
-
-__all__ = ["open_console"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
