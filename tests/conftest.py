@@ -40,6 +40,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.ihook.pytest_timeout_set_timer(item=item, settings=settings)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What went wrong at the first try, where the second went well."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        said = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
+        terminalreporter.write_line(f"FIRST TRY {report.nodeid}: {' '.join(' '.join(said).split())[:500]}")
+
+
 @pytest.fixture(autouse=True)
 def _only_this_machine() -> None:
     """No test leaves the machine: connecting anywhere but loopback (or a unix socket) raises."""
