@@ -7,8 +7,8 @@ GPU_STAMP := $(VENV)/.installed-gpu
 CACHE := $${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}
 # GPU=0 leaves torch and diffusers (1.4 GB) out of the tests, which then skip what needs them and say so.
 GPU ?= 1
-# Test files at a time.
-WORKERS ?= 2
+# Test files at a time. Two cores: a quarter of the time of two files is waiting for processes and browsers.
+WORKERS ?= 3
 export UV_PYTHON_DOWNLOADS := never
 
 # Without the packages of CUDA, which come with torch where there is one.

@@ -12,7 +12,7 @@ _INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 # Joiners mean something inside emoji and Indic words, and nothing beside Latin or Chinese characters.
-_STRAY_JOINER = re.compile("(?:(?<=[\x00-\u08ff\u2e80-\u9fff\uff00-\uffef])|^)[\u200c\u200d]", re.MULTILINE)
+_STRAY_JOINER = re.compile("(?:(?<=[\x00-\u08ff\u2e80-\u9fff\uff00-\uffef])|^)[\u200c\u200d]+", re.MULTILINE)
 _WORD_BULLETS = re.compile("[\uf06c-\uf06f\uf071\uf075-\uf077\uf09f\uf0a7\uf0a8\uf0b7\uf0d8\uf0e0\uf0fc]")
 _PRIVATE = re.compile("[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 # PDFs of Chinese texts often map glyphs to radicals and ligatures; they look right and are never found.
@@ -42,12 +42,13 @@ def clean(text: str) -> str:
         return text.strip()
     text = _LINE_ENDS.sub("\n", text)
     text = text.replace("\t", "    ") if "\n" in text or text.startswith("\t") else text
-    text = _STRAY_JOINER.sub("", _INVISIBLE.sub("", _BLANKS.sub(" ", text)))
-    text = _PRIVATE.sub("", _WORD_BULLETS.sub("•", text))
+    text = _INVISIBLE.sub("", _BLANKS.sub(" ", text))
+    text = _STRAY_JOINER.sub("", _PRIVATE.sub("", _WORD_BULLETS.sub("•", text)))
     text = _COMPATIBLE.sub(_compatible, text).translate(_RADICALS)
     text = unicodedata.normalize("NFC", text)
     text = _TRAILING.sub("", _INNER_RUN.sub(" ", text))
-    return _BLANK_LINES.sub("\n\n", text).strip("\n").rstrip() if "\n" in text else text.strip()
+    text = _BLANK_LINES.sub("\n\n", text).strip("\n").rstrip()
+    return text if "\n" in text else text.strip()
 
 
 def clean_line(text: str) -> str:

@@ -42,6 +42,7 @@ GRACE_S = 2.0  # for usage and [DONE] after finish_reason; some servers send nei
 GATHER_S = 0.03
 LONGEST_GATHER_S = 0.25
 TIMES_LATE = 4
+FULL_READ = 16 * 1024  # bytes: what the transport hands over at most; there is more
 DRAIN_S = 0.1  # for the end of the body after [DONE], so that the connection can be used again
 
 log = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ class OpenAIChatModel:
                         # After the yields: what our own reader takes is not the model's time.
                         patience.extend(heard=bool(deltas) or reader.calling, finished=reader.finished)
                         reader.calling = False
-                        if deltas and not reader.done:
+                        if deltas and not reader.done and len(data) < FULL_READ:
                             late_s = await _sleep(min(max(GATHER_S, TIMES_LATE * late_s), LONGEST_GATHER_S))
                     await _drain(chunks)
         except ModelError:

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.clean import clean, clean_line
@@ -39,6 +39,8 @@ def test_a_line_has_no_line_ends() -> None:
 
 
 @given(st.text())
+@example("\r\t0")
+@example("\ue000\u200d")
 def test_cleaning_twice_changes_nothing_and_the_result_can_be_stored(text: str) -> None:
     once = clean(text)
     assert clean(once) == once

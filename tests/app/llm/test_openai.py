@@ -316,6 +316,22 @@ async def test_a_busy_process_reads_in_longer_pieces_and_a_quiet_one_in_short_on
     assert slept[:6] == pytest.approx([0.03, 0.03, 0.03, 0.16, 0.25, 0.03])
 
 
+async def test_a_model_that_is_faster_than_it_is_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> float:
+        slept.append(seconds)
+        await asyncio.sleep(seconds)
+        return 0.0
+
+    monkeypatch.setattr("app.llm.openai._sleep", sleep)
+    async with serving("fake", server={"rate": 1e6, "tokens": 10_000}) as model:
+        answer, _, _ = await ask(model)
+
+    assert len(answer) > 10_000
+    assert len(slept) < 50  # 1.7 MB in reads of 16 kB are over a hundred
+
+
 @pytest.mark.parametrize("key", ["sk-测试", "sk-1\nsk-2"])
 def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(ModelRefusedKey) as raised:
