@@ -33,11 +33,11 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m app.llm.token_files "$(CACHE)/tokenizers"
 	@touch $@
 
-# torch by pip: it knows which build fits this machine. The lock has everything else.
+# torch by pip: it knows which build fits this machine. The lock has everything else; uv compiles all of it at once.
 gpu: $(GPU_STAMP)
 
 $(GPU_STAMP): $(STAMP) requirements-gpu.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile torch==2.13.0
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes \
 		-r requirements-gpu.lock
 	@touch $@

@@ -4,11 +4,12 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Error, Locator, Page, Route, expect
 
 from app.jobs.models import Job, Limits
 from app.wiring import Services
@@ -251,6 +252,26 @@ async def test_results_are_judged_in_the_gallery(serve: Serve, open_console: Ope
     assert (await (await saved.value).path()).stat().st_size > 1000
     await cards.get_by_role("link", name="改后重做：白底图").click()
     await expect(page.locator(".picture-shown")).to_be_visible()
+
+
+async def test_a_click_while_the_gallery_is_refreshed_is_not_lost(studio: Studio, open_console: Open) -> None:
+    page = await open_console(f"{studio.url}/console/studio")
+    await choose(page)
+    await expect((await make(page)).locator(".result .after")).to_be_visible()
+    await page.goto(f"{studio.url}/console/studio/gallery")
+    clicked = asyncio.Event()
+
+    async def after_the_click(route: Route) -> None:
+        await clicked.wait()
+        with suppress(Error):  # the page has given it up
+            await route.continue_()
+
+    await page.route("**/console/studio/gallery?review=all*", after_the_click)
+    async with page.expect_request("**/console/studio/gallery?review=all*"):
+        await page.evaluate("htmx.trigger('#gallery', 'console:refresh')")
+    await page.get_by_role("link", name="已退回").click()
+    await expect(page.locator("#gallery")).to_contain_text("没有符合条件的成品")
+    clicked.set()
 
 
 async def test_the_list_follows_jobs_without_a_reload(studio: Studio, open_console: Open) -> None:
