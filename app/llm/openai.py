@@ -7,9 +7,9 @@ The SDK does authentication, connections and the vendor's errors; the stream is 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 import httpx2
@@ -17,6 +17,7 @@ import openai
 
 from app.llm import refusals
 from app.llm.dialect import Dialect
+from app.llm.patience import Patience
 from app.llm.ports import (
     Attempted,
     Delta,
@@ -36,7 +37,6 @@ T = TypeVar("T")
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
-GRACE_S = 2.0  # for usage and [DONE] after finish_reason; some servers send neither and stay connected
 # Between two reads: what the model says meanwhile goes its way as one piece. In a process that has more to do than it
 # gets done, which wakes late, the pieces become longer and there are fewer of them: all streams go on, none waits.
 GATHER_S = 0.03
@@ -107,7 +107,7 @@ class OpenAIChatModel:
         tools: Sequence[ToolSpec] = (),
     ) -> AsyncGenerator[Delta, None]:
         """See :class:`app.llm.ports.ChatModel`."""
-        with _Patience(self._first_token_timeout, self._between_tokens_timeout) as patience:
+        with Patience(self._first_token_timeout, self._between_tokens_timeout) as patience:
             async with aclosing(self._tries(messages, temperature, max_tokens, tools, patience)) as deltas:
                 async for delta in deltas:
                     yield delta
@@ -118,7 +118,7 @@ class OpenAIChatModel:
         temperature: float,
         max_tokens: int | None,
         tools: Sequence[ToolSpec],
-        patience: "_Patience",
+        patience: Patience,
     ) -> AsyncGenerator[Delta, None]:
         turns = [_turn(message) for message in messages]
         offered = [_tool(tool) for tool in tools] or None
@@ -146,7 +146,7 @@ class OpenAIChatModel:
             else:
                 return
 
-    async def _attempt(self, request: dict[str, Any], patience: "_Patience") -> AsyncGenerator[Delta, None]:
+    async def _attempt(self, request: dict[str, Any], patience: Patience) -> AsyncGenerator[Delta, None]:
         """One request. The clock and the connection are handled here, the protocol is the reader's."""
         reader = ChatStreamReader()
         late_s = 0.0
@@ -172,7 +172,7 @@ class OpenAIChatModel:
             yield delta
 
     @asynccontextmanager
-    async def _response(self, request: dict[str, Any], patience: "_Patience") -> AsyncGenerator[httpx2.Response, None]:
+    async def _response(self, request: dict[str, Any], patience: Patience) -> AsyncGenerator[httpx2.Response, None]:
         call = self._client.chat.completions.with_streaming_response.create(
             model=self._model,
             messages=[],
@@ -229,74 +229,6 @@ def _back_off(exc: ModelError, retries: int) -> float | None:
         return exc.retry_after_s if exc.retry_after_s <= LONGEST_RETRY_AFTER_S else None
     jitter = random.uniform(0.75, 1.0)  # noqa: S311 (spreads retries, keeps no secret)
     return min(FIRST_BACK_OFF_S * 2.0**retries, LONGEST_BACK_OFF_S) * jitter
-
-
-class _Patience:
-    """How long the reader waits: until the first text, then from one piece to the next.
-
-    One timer for all of it. When it goes off it looks whether there is more time by now; a timer for every piece would
-    be a tenth of what a piece costs.
-    """
-
-    def __init__(self, first_token: float, between_tokens: float) -> None:
-        self._between_tokens = between_tokens
-        self._phase = "first_token"
-        self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + first_token
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._late = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._set(None)
-
-    async def wait(self, coming: Awaitable[T]) -> T:
-        """Raises :class:`ModelTimeout` when it does not come in time."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 (a coroutine runs in one)
-        cancelled = task.cancelling()
-        self._task = task
-        if self._timer is None:
-            self._set(self._due)
-        try:
-            return await coming
-        except asyncio.CancelledError:
-            if self._late and task.uncancel() <= cancelled:
-                raise refusals.too_slow(self._phase) from None
-            raise
-        finally:
-            self._task = None
-
-    def left(self) -> float:
-        """Seconds."""
-        return self._due - self._loop.time()
-
-    def extend(self, *, heard: bool, finished: bool) -> None:
-        if heard:
-            self._phase = "between_tokens"
-            self._due = self._loop.time() + self._between_tokens
-        if finished:
-            self._due = min(self._due, self._loop.time() + GRACE_S)
-        if self._timer is not None and self._timer.when() > self._due:
-            self._set(self._due)
-
-    def _set(self, due: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if due is None else self._loop.call_at(due, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._task is None:  # nobody waits now; whoever does next sets it again
-            return
-        if self.left() > 0:
-            self._set(self._due)
-            return
-        self._late = True
-        self._task.cancel()
 
 
 async def _events(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
