@@ -21,6 +21,7 @@ class Archive:
 
     def __init__(self, data: bytes) -> None:
         self._zip = zipfile.ZipFile(io.BytesIO(data))
+        self.members = self._zip.infolist()
         self.names = frozenset(info.filename for info in self._zip.infolist())
         self._by_lower = {name.lower(): name for name in self.names}
         unpacked = sum(info.file_size for info in self._zip.infolist())
@@ -39,6 +40,10 @@ class Archive:
         if self._zip.getinfo(actual).file_size > MAX_MARKUP:
             raise too_large(f"A part of this file unpacks to more than {MAX_MARKUP >> 20} MB.")
         return self._zip.read(actual)
+
+    def member(self, member: zipfile.ZipInfo) -> bytes:
+        """One of :attr:`members`, whatever its name: two may have the same."""
+        return self._zip.read(member)
 
     def tree(self, name: str) -> tuple[etree._Element, bool]:
         """The XML of a member, and whether it had to be repaired. Raises etree.XMLSyntaxError if it can't be."""

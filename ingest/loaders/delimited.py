@@ -22,14 +22,13 @@ def load_delimited(source: Source) -> Draft:
         text = decode(source.data).text.lstrip("\ufeff")
         declared = text[4:5] if text[:4].lower() == "sep=" else ""
         text = text.partition("\n")[2] if declared else text
-        rows = _rows(text, declared or _delimiter(text))
+        rows = _rows(text, declared or _delimiter(text), CellBudget(source.progress))
         if all(len(row.cells) < 2 for row in rows):
             return Draft(blocks=plain_blocks(text))
         return Draft(blocks=blocks_of(Grid(rows, title_level=1)))
 
 
-def _rows(text: str, delimiter: str) -> list[Row]:
-    budget = CellBudget()
+def _rows(text: str, delimiter: str, budget: CellBudget) -> list[Row]:
     rows = []
     for number, cells in enumerate(_reader(text, delimiter), start=1):
         if any(cell.strip() for cell in cells):

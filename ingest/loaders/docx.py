@@ -13,6 +13,7 @@ from ingest.blocks import Block, Heading, Text
 from ingest.clean import clean_line
 from ingest.loaders.archive import Archive, related
 from ingest.loaders.docx_styles import Numbering, Style, Styles, attribute, child_value, list_reference
+from ingest.loaders.embedded import EmbeddedPictures
 from ingest.loaders.flow import numbered_headings, titled
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, parsing
@@ -32,7 +33,8 @@ def load_docx(source: Source) -> Draft:
         main = main or "word/document.xml"
         root, repaired = archive.tree(main)
         relations = archive.relations(main)
-        reader = _Reader(archive, dict(relations.values()))
+        pictures = EmbeddedPictures(source, archive)
+        reader = _Reader(archive, relations, pictures)
         body = root.find("{*}body")
         reader.read(body if body is not None else root)
         for part in ("footnotes", "endnotes"):
@@ -41,6 +43,7 @@ def load_docx(source: Source) -> Draft:
             for path in related(relations, "header") + related(relations, "footer"):
                 reader.read_part(path)
         draft = reader.draft()
+        pictures.tell(draft)
         if repaired:
             draft.notes.append("The file is damaged; parts of it may be missing.")
         return draft
@@ -52,6 +55,7 @@ class _Line:
 
     text: list[str] = field(default_factory=list)
     boxes: list[etree._Element] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)  # their relations
     bold: int = 0  # characters in bold
     size: int = 0  # characters in all
 
@@ -59,15 +63,18 @@ class _Line:
 class _Reader:
     """Walks the body. List items gather until the list ends."""
 
-    def __init__(self, archive: Archive, parts: dict[str, str]) -> None:
+    def __init__(self, archive: Archive, relations: dict[str, tuple[str, str]], pictures: EmbeddedPictures) -> None:
+        parts = dict(relations.values())
         self._archive = archive
+        self._relations = relations
+        self._pictures = pictures
+        self._waiting: list[str] = []  # pictures inside a table or a note, which come after it
         self._styles = Styles.read(archive, parts.get("styles"))
         self._numbering = Numbering(archive, parts.get("numbering"))
         self._blocks: list[Block] = []
         self._bold: set[int] = set()  # positions of paragraphs that are bold throughout
         self._items: list[str] = []
         self._title: str | None = None
-        self._pictures = 0
 
     @property
     def has_text(self) -> bool:
@@ -75,13 +82,15 @@ class _Reader:
 
     def draft(self) -> Draft:
         self._end_list()
+        self._read_pictures(self._waiting)
         blocks, title = titled(numbered_headings(self._blocks, self._bold))
-        draft = Draft(blocks=blocks, title=self._title or title, pictures=self._pictures)
+        draft = Draft(blocks=blocks, title=self._title or title)
         draft.title = draft.title or draft.leading_title()
         return draft
 
     def read_part(self, path: str) -> None:
         if self._archive.has(path):
+            self._relations = self._archive.relations(path)
             self.read(self._archive.tree(path)[0])
 
     def notes(self, paths: list[str]) -> None:
@@ -101,6 +110,7 @@ class _Reader:
             elif kind == "tbl":
                 self._end_list()
                 self._blocks.extend(self._table(element))
+                self._read_pictures(self._waiting)
             elif kind == "sdt":
                 if not _is_contents(element):
                     self.read(element.find("{*}sdtContent") if element.find("{*}sdtContent") is not None else element)
@@ -132,6 +142,15 @@ class _Reader:
         for box in line.boxes:
             self._end_list()
             self.read(box)
+        self._read_pictures(line.pictures)
+
+    def _read_pictures(self, relations: list[str]) -> None:
+        """Add the texts of these pictures, and empty the list."""
+        for relation in relations:
+            if blocks := self._pictures.blocks(self._relations.get(relation, ("", ""))[1]):
+                self._end_list()
+                self._blocks += blocks
+        relations.clear()
 
     def _heading(self, text: str, level: int, style: Style, list_of: tuple[str, int] | None) -> None:
         self._end_list()
@@ -167,7 +186,7 @@ class _Reader:
             elif kind == "r":
                 self._run(child, line)
             elif kind in _PICTURES:
-                self._pictures += 1
+                line.pictures.append(attribute(child, "embed") or attribute(child, "id") or "")
             elif kind and kind not in _SKIPPED:
                 self._inline(child, line)
 
@@ -191,6 +210,7 @@ class _Reader:
                 list_of = list_reference(properties)
                 text = "".join(line.text).strip()
                 yield (self._numbering.mark(list_of) if list_of and text else "") + text
+                self._waiting += line.pictures
                 for box in line.boxes:
                     yield from self._lines_of(box)
             elif kind == "tr":

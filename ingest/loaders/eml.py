@@ -67,9 +67,7 @@ def _take(part: Part, message: Message) -> None:
         message.plain += _text(part) + "\n\n"
     elif not attached and kind == "text/html":
         message.html += _text(part)
-    elif part.get_content_maintype() == "image":
-        message.pictures += 1
-    elif attached:
+    elif attached or part.get_content_maintype() == "image":
         payload = part.get_payload(decode=True)
         message.attachments.append(Attachment(name or "attachment", payload if isinstance(payload, bytes) else b""))
 

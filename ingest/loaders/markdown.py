@@ -7,13 +7,13 @@ from dataclasses import replace
 from ingest.blocks import Block, Heading, Table, Text
 from ingest.clean import clean_line
 from ingest.encoding import decode
+from ingest.loaders import front_matter
 from ingest.loaders.flow import join_lines
 from ingest.loaders.html_page import draft_of_html
 from ingest.loaders.markdown_inline import count_images, inline
 from ingest.loaders.source import Draft, Source, parsing
 
 _FRONT_MATTER = re.compile(r"\A\s*(---|\+\+\+)[ \t]*\n(.*?\n)?\1[ \t]*(?:\n|\Z)", re.S)
-_FRONT_FIELD = re.compile(r"^title\s*[:=]\s*(.*(?:\n[ \t]+\S.*)*)", re.M)
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*")
 _ATX_TIGHT = re.compile(r"(#{1,6})([\u4e00-\u9fff].*)")  # "##标题": not CommonMark, and everywhere
 _SETEXT = re.compile(r" {0,3}(=+|-{2,})[ \t]*")
@@ -33,28 +33,18 @@ _HTML_BLOCK = re.compile(r"\s*<(table|script|style|svg)\b", re.I)
 
 
 def load_markdown(source: Source) -> Draft:
-    """The front matter's title is the document's; the rest of it says nothing to a reader and is left out."""
+    """The front matter's title is the document's, and its window; the rest says nothing to a reader and is left out."""
     with parsing("Markdown"):
         text = decode(source.data).text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff")
         front = _FRONT_MATTER.match(text)
-        title = _title(front[2] or "") if front else None
+        said = (front[2] or "") if front else ""
+        window, notes = front_matter.window(said)
         body = text[front.end() :] if front else text
         parser = _Parser(body.expandtabs(4).split("\n"), first_line=1 + text.count("\n") - body.count("\n"))
         parser.run()
-        draft = Draft(blocks=parser.blocks, title=title, pictures=count_images(text))
+        draft = Draft(parser.blocks, front_matter.title(said), notes, pictures=count_images(text), window=window)
         draft.title = draft.title or draft.leading_title()
         return draft
-
-
-def _title(front: str) -> str | None:
-    field = _FRONT_FIELD.search(front)
-    if field is None:
-        return None
-    value = " ".join(line.strip() for line in field[1].split("\n")).strip()
-    value = re.sub(r"^[>|][-+]?\s*", "", value)
-    if value[:1] in "\"'" and value[-1:] == value[:1]:
-        value = value[1:-1]
-    return clean_line(inline(value)) or None
 
 
 class _Parser:

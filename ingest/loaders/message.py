@@ -26,7 +26,6 @@ class Message:
     html: str = ""
     attachments: list[Attachment] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    pictures: int = 0
 
     def draft(self) -> Draft:
         """Raises DocumentRefused ``encrypted`` for a body that PGP encrypted. A subject alone is no document."""
@@ -34,7 +33,6 @@ class Message:
             raise encrypted("e-mail")
         body = self._body()
         draft = Draft(title=clean_line(self.subject) or None, notes=self.notes, attachments=self.attachments)
-        draft.pictures = self.pictures
         if not any(block.text.strip() if isinstance(block, Heading | Text) else True for block in body):
             return draft
         head = (("Date", self.date), ("From", self.sender), ("To", self.to))

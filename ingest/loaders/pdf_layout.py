@@ -187,5 +187,5 @@ def _rounded(size: float) -> float:
 
 def _usual_distance(lines: Sequence[Line]) -> float:
     steps = [above.bottom - below.bottom for above, below in pairwise(lines)]
-    small = [step for step in steps if 2 < step < 60]
+    small = [step for step, line in zip(steps, lines, strict=False) if 2 < step < min(60, 3 * line.size)]
     return statistics.median(small) if small else 0.0

@@ -7,6 +7,7 @@ milliseconds.
 import ctypes
 import math
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
+PDFIUM = threading.Lock()  # PDFium must not be entered by two threads
 _BREAKS = re.compile("\r\n|\r|\n|\ufffe|\x02")
 _HYPHENS = ("\ufffe", "\x02")  # where PDFium found a word divided at the line's end
 _MOST_OBJECTS = 3000  # of a page, looked at for rules; drawings have more and no tables
+_WIDE = re.compile("[\u2e81-\U0010ffff]")  # letters as wide as they are high
 _BOLD = re.compile(rb"bold|black|heavy|semibold|heiti|simhei", re.IGNORECASE)
 
 
@@ -32,13 +35,13 @@ class Line:
     size: float
     bold: bool = False
     hyphenated: bool = False
-    page: int = 0
+    page: int | None = 0  # None: of a picture that is no page
 
     @property
     def is_sparse(self) -> bool:
         """Whether there are gaps inside, as between the cells of a row: a letter takes half its size on average."""
-        width = sum(1.0 if char > "\u2e80" else 0.5 for char in self.text) * self.size
-        return width < 0.7 * (self.right - self.left)
+        wide = 0 if self.text.isascii() else len(_WIDE.findall(self.text))
+        return 0.5 * (len(self.text) + wide) * self.size < 0.7 * (self.right - self.left)
 
     @property
     def middle(self) -> tuple[float, float]:

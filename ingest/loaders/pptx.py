@@ -7,6 +7,7 @@ from lxml import etree  # type: ignore[import-untyped]
 from ingest.blocks import Block, Heading, Text
 from ingest.loaders.archive import Archive, related
 from ingest.loaders.docx_styles import attribute
+from ingest.loaders.embedded import EmbeddedPictures
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
 from ingest.loaders.source import Draft, Source, parsing
 
@@ -23,11 +24,13 @@ def load_pptx(source: Source) -> Draft:
         main = main or "ppt/presentation.xml"
         relations = archive.relations(main)
         draft = Draft()
+        pictures = EmbeddedPictures(source, archive)
         for page, path in enumerate(_slides(archive.tree(main)[0], relations), start=1):
             if archive.has(path):
-                _Slide(archive, path, page, draft).read()
+                _Slide(archive, path, page, draft, pictures).read()
             else:
                 draft.notes.append(f"Slide {page} is missing in the file.")
+        pictures.tell(draft)
         titles = (block.text for block in draft.blocks if isinstance(block, Heading))
         draft.title = next(titles, None)
         return draft
@@ -43,12 +46,13 @@ def _slides(presentation: etree._Element, relations: dict[str, tuple[str, str]])
 class _Slide:
     """One slide. A shape that cannot be read is skipped with a note; the others count."""
 
-    def __init__(self, archive: Archive, path: str, page: int, draft: Draft) -> None:
+    def __init__(self, archive: Archive, path: str, page: int, draft: Draft, pictures: EmbeddedPictures) -> None:
         self._archive = archive
         self._path = path
         self._relations = archive.relations(path)
         self._page = page
         self._draft = draft
+        self._pictures = pictures
         self._title: str | None = None
         self._body: list[Block] = []
 
@@ -93,7 +97,8 @@ class _Slide:
         elif kind == "graphicFrame":
             self._graphic(shape)
         elif kind == "pic":
-            self._draft.pictures += 1
+            relation = attribute(shape.find("{*}blipFill/{*}blip"), "embed") or ""
+            self._body += self._pictures.blocks(self._relations.get(relation, ("", ""))[1], page=self._page)
         elif kind == "AlternateContent":
             choice = shape.find("{*}Choice")
             fallback = shape.find("{*}Fallback")

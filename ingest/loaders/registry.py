@@ -5,61 +5,81 @@ Adding a kind: one file with a ``load_…`` function, one line in ``LOADERS``, a
 
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from ingest import sniff
 from ingest.blocks import Block, Faq, Heading, LoadedDocument, Table, Text
 from ingest.clean import clean, clean_line
-from ingest.loaders.delimited import load_delimited
-from ingest.loaders.doc import load_doc
-from ingest.loaders.docx import load_docx
-from ingest.loaders.eml import load_eml
 from ingest.loaders.faq import pair_up
-from ingest.loaders.html_page import load_html
-from ingest.loaders.json_records import load_json
-from ingest.loaders.markdown import load_markdown
-from ingest.loaders.msg import load_msg
-from ingest.loaders.opendocument import load_opendocument
-from ingest.loaders.pdf import load_pdf
-from ingest.loaders.plain import load_plain
-from ingest.loaders.ppt import load_ppt
-from ingest.loaders.pptx import load_pptx
-from ingest.loaders.rtf import load_rtf
-from ingest.loaders.source import Attachment, Draft, Loader, Source, corrupt, encrypted, parsing
-from ingest.loaders.xls import load_xls
-from ingest.loaders.xlsx import load_xlsx
+from ingest.loaders.source import (
+    ArchiveFound,
+    Attachment,
+    Draft,
+    Loader,
+    Progress,
+    Source,
+    corrupt,
+    encrypted,
+    heard,
+    needs_ocr,
+    parsing,
+    silent,
+)
+from ingest.ocr.ports import Recognizer
 from knowledge.errors import DocumentRefused
 
-LOADERS: dict[str, Loader] = {
-    sniff.PDF: load_pdf,
-    sniff.DOCX: load_docx,
-    sniff.DOC: load_doc,
-    sniff.PPTX: load_pptx,
-    sniff.PPT: load_ppt,
-    sniff.XLSX: load_xlsx,
-    sniff.XLS: load_xls,
-    sniff.ODT: load_opendocument,
-    sniff.ODS: load_opendocument,
-    sniff.RTF: load_rtf,
-    sniff.EML: load_eml,
-    sniff.MSG: load_msg,
-    sniff.HTML: load_html,
-    sniff.MARKDOWN: load_markdown,
-    sniff.PLAIN: load_plain,
-    sniff.CSV: load_delimited,
-    sniff.TSV: load_delimited,
-    sniff.JSON: load_json,
-    sniff.JSONL: load_json,
+# media type → module and function: a process that reads documents imports only what it meets
+LOADERS: dict[str, tuple[str, str]] = {
+    sniff.PDF: ("pdf", "load_pdf"),
+    sniff.DOCX: ("docx", "load_docx"),
+    sniff.DOC: ("doc", "load_doc"),
+    sniff.PPTX: ("pptx", "load_pptx"),
+    sniff.PPT: ("ppt", "load_ppt"),
+    sniff.XLSX: ("xlsx", "load_xlsx"),
+    sniff.XLS: ("xls", "load_xls"),
+    sniff.ODT: ("opendocument", "load_opendocument"),
+    sniff.ODS: ("opendocument", "load_opendocument"),
+    sniff.RTF: ("rtf", "load_rtf"),
+    sniff.EML: ("eml", "load_eml"),
+    sniff.MSG: ("msg", "load_msg"),
+    sniff.HTML: ("html_page", "load_html"),
+    sniff.MARKDOWN: ("markdown", "load_markdown"),
+    sniff.PLAIN: ("plain", "load_plain"),
+    sniff.CSV: ("delimited", "load_delimited"),
+    sniff.TSV: ("delimited", "load_delimited"),
+    sniff.JSON: ("json_records", "load_json"),
+    sniff.JSONL: ("json_records", "load_json"),
+    sniff.YAML: ("yaml_records", "load_yaml"),
+    **dict.fromkeys(sniff.PICTURES, ("picture", "load_picture")),
 }
 _MOST_ATTACHMENTS = 50
 _LONGEST_TITLE = 200
 
 
-def load(path: Path, *, name: str, max_bytes: int) -> LoadedDocument:
+def loader_of(media_type: str) -> Loader | None:
+    """The loader that reads this kind of file."""
+    if media_type not in LOADERS:
+        return None
+    module, function = LOADERS[media_type]
+    loader: Loader = getattr(import_module(f"ingest.loaders.{module}"), function)
+    return loader
+
+
+def load(
+    path: Path,
+    *,
+    name: str,
+    max_bytes: int,
+    progress: Progress = silent,
+    soffice: Path | None = None,
+    recognizer: Recognizer | None = None,
+) -> LoadedDocument:
     """Read one file. Blocking and bound to the processor: call it in a thread or a process.
 
-    ``name`` is what the operator knows the file by. Raises DocumentRefused with its typed reason and a sentence that
-    says what to do. A document returned has text in it, always.
+    ``name`` is what the operator knows the file by; ``soffice`` is LibreOffice's program, if it is there; without a
+    ``recognizer`` pictures are not read. Raises DocumentRefused with its typed reason and a sentence that says what to
+    do; it is an ArchiveFound for a ZIP of documents. A document returned has text in it, always.
     """
     size = path.stat().st_size
     if size > max_bytes:
@@ -67,56 +87,91 @@ def load(path: Path, *, name: str, max_bytes: int) -> LoadedDocument:
             "too_large",
             f"This file has {size / 1e6:.1f} MB; the limit is {max_bytes / 1e6:.1f} MB. Split it and upload the parts.",
         )
-    return load_bytes(path.read_bytes(), name=name)
+    return load_bytes(path.read_bytes(), name=name, progress=progress, soffice=soffice, recognizer=recognizer)
 
 
-def load_bytes(data: bytes, *, name: str, attached: bool = False) -> LoadedDocument:
+def load_bytes(
+    data: bytes,
+    *,
+    name: str,
+    attached: bool = False,
+    progress: Progress = silent,
+    soffice: Path | None = None,
+    recognizer: Recognizer | None = None,
+) -> LoadedDocument:
     """The same for bytes in memory; ``attached`` marks a file inside a file, whose own attachments are not read."""
     if not data.strip():
         raise DocumentRefused("empty", "This file has nothing in it. Check that the right file was chosen.")
     with parsing("uploaded"):
         media_type = sniff.sniff(data, name)
-    if media_type.startswith("image/"):
-        raise _needs_ocr("This is a picture.")
     if media_type == sniff.ENCRYPTED_OFFICE:
         raise encrypted("Office")
     if media_type == sniff.DAMAGED:
         raise corrupt("Office or ZIP")
-    loader = LOADERS.get(media_type)
+    if media_type == sniff.ZIP:
+        raise ArchiveFound
+    loader = loader_of(media_type)
     if loader is None:
         raise DocumentRefused(
             "unsupported",
             f"This kind of file ({media_type}) cannot be read. Save it as PDF, Word, Excel, PowerPoint, HTML, "
-            "Markdown, CSV or plain text and upload that.",
+            "Markdown, CSV, plain text, PNG or JPEG and upload that.",
         )
-    draft = loader(Source(data, name, media_type))
-    blocks = [cleaned for block in draft.blocks if (cleaned := _cleaned(block)) is not None]
+    source = Source(data, name, media_type, progress=progress, soffice=soffice, recognizer=recognizer)
+    draft = _draft(loader, source)
+    blocks = [cleaned for block in heard(draft.blocks, progress) if (cleaned := _cleaned(block)) is not None]
     blocks = pair_up(blocks)
     if draft.attachments:
-        blocks += _attached_blocks(draft, read=not attached)
+        blocks += _attached_blocks(draft, source, read=not attached)
     _require_text(blocks, draft)
     title = clean_line(draft.title or "")[:_LONGEST_TITLE]
-    return LoadedDocument(media_type, tuple(blocks), title=title or None, notes=tuple(_notes(draft)))
+    notes = tuple(_notes(draft))
+    return LoadedDocument(media_type, tuple(blocks), title=title or None, notes=notes, window=draft.window)
 
 
-def _attached_blocks(draft: Draft, *, read: bool) -> list[Block]:
+def _draft(loader: Loader, source: Source) -> Draft:
+    """What the loader finds; what it cannot read of Office 97–2003, LibreOffice may."""
+    try:
+        return loader(source)
+    except DocumentRefused as refusal:
+        if source.soffice is None or refusal.reason not in ("corrupt", "unsupported"):
+            raise
+        from ingest.loaders.libreoffice import converted
+
+        modern = converted(source, source.soffice)
+        read = loader_of(modern.media_type) if modern is not None else None
+        if modern is None or read is None:
+            raise
+        return read(modern)
+
+
+def _attached_blocks(draft: Draft, source: Source, *, read: bool) -> list[Block]:
     blocks: list[Block] = []
     for attachment in draft.attachments[:_MOST_ATTACHMENTS]:
         if not read:
             draft.notes.append(f"Attachment {attachment.name} was left out: it is inside another attachment.")
             continue
-        blocks += _attachment(attachment, draft)
+        blocks += _attachment(attachment, draft, source)
     if len(draft.attachments) > _MOST_ATTACHMENTS:
         draft.notes.append(f"Only the first {_MOST_ATTACHMENTS} attachments were read.")
     return blocks
 
 
-def _attachment(attachment: Attachment, draft: Draft) -> list[Block]:
+def _attachment(attachment: Attachment, draft: Draft, source: Source) -> list[Block]:
     """The attachment as a section under its name; why not, if it can't be, becomes a note."""
     try:
-        loaded = load_bytes(attachment.data, name=attachment.name, attached=True)
+        loaded = load_bytes(
+            attachment.data,
+            name=attachment.name,
+            attached=True,
+            progress=source.progress,
+            soffice=source.soffice,
+            recognizer=source.recognizer,
+        )
     except DocumentRefused as refusal:
         draft.pictures += refusal.reason == "needs_ocr"
+        if sniff.sniff(attachment.data, attachment.name) in sniff.PICTURES and refusal.reason in ("needs_ocr", "empty"):
+            return []  # a logo, say; those not read are counted
         draft.notes.append(f"Attachment {attachment.name} was left out ({refusal.reason}): {refusal.message}")
         return []
     draft.notes.extend(f"{attachment.name}: {note}" for note in loaded.notes)
@@ -152,7 +207,7 @@ def _require_text(blocks: Iterable[Block], draft: Draft) -> None:
     if any(char.isalnum() for block in blocks for text in _texts(block) for char in text):
         return
     if draft.pictures:
-        raise _needs_ocr("This document has pictures of text but no text.")
+        raise needs_ocr("This document has pictures of text but no text.")
     hint = f" {draft.notes[0]}" if draft.notes else " Check that the right file was chosen."
     raise DocumentRefused("empty", f"This document has no text.{hint}")
 
@@ -169,10 +224,3 @@ def _notes(draft: Draft) -> list[str]:
     pictures = "1 picture was" if draft.pictures == 1 else f"{draft.pictures} pictures were"
     found = [f"{pictures} not read; text in pictures is not found."] if draft.pictures else []
     return [clean_line(note) for note in (*draft.notes, *found)]
-
-
-def _needs_ocr(what: str) -> DocumentRefused:
-    return DocumentRefused(
-        "needs_ocr",
-        f"{what} Text recognition is not available for it: upload a version whose text can be selected and copied.",
-    )

@@ -4,22 +4,54 @@ import csv
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypeVar
 
 from ingest.blocks import Block, Heading
+from ingest.ocr.ports import Recognizer
 from knowledge.errors import DocumentRefused
+from knowledge.validity import Window
+
+Item = TypeVar("Item")
+
+
+class Progress(Protocol):
+    """Hears how far reading is. Must not block. May raise what is no refusal, when nobody wants the file any more: let
+    it pass through. Each report renews the time that a reader may be silent."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """``done`` of ``total`` parts (pages, say); a total of 0 is not known."""
+
+
+def silent(done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+def heard(items: Iterable[Item], progress: Progress, *, every: int = 2_000) -> Iterator[Item]:
+    """The items, with a sign of life now and then where their number is not known."""
+    for number, item in enumerate(items):
+        if number % every == 0:
+            progress(number, 0)
+        yield item
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The bytes of one file. ``media_type`` is sniffed from them, ``name`` only what they were called."""
+    """The bytes of one file. ``media_type`` is sniffed from them, ``name`` only what they were called.
+
+    A loader that takes seconds calls ``progress`` with each part. ``soffice`` is LibreOffice's program, if it is there;
+    ``recognizer`` reads pictures, where there is one.
+    """
 
     data: bytes
     name: str
     media_type: str
+    progress: Progress = field(default=silent, kw_only=True)
+    soffice: Path | None = field(default=None, kw_only=True)
+    recognizer: Recognizer | None = field(default=None, kw_only=True)
 
     @property
     def suffix(self) -> str:
@@ -48,11 +80,19 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     pictures: int = 0
     attachments: list[Attachment] = field(default_factory=list)
+    window: Window | None = None
 
     def leading_title(self) -> str | None:
         """The heading that names the whole document: its only first-level one, or one at its very beginning."""
         top = [block for block in self.blocks if isinstance(block, Heading) and block.level == 1]
         return top[0].text if top and (len(top) == 1 or self.blocks[0] is top[0]) else None
+
+
+class ArchiveFound(DocumentRefused):
+    """A ZIP of documents: nothing to read by itself, but its members are (:mod:`ingest.loaders.members`)."""
+
+    def __init__(self) -> None:
+        super().__init__("unsupported", "This is an archive inside a document. Upload its files by themselves.")
 
 
 Loader: TypeAlias = Callable[[Source], Draft]
@@ -98,6 +138,14 @@ def encrypted(kind: str) -> DocumentRefused:
     return DocumentRefused(
         "encrypted",
         f"This {kind} file is protected by a password or encryption. Remove the protection and upload it again.",
+    )
+
+
+def needs_ocr(what: str) -> DocumentRefused:
+    return DocumentRefused(
+        "needs_ocr",
+        f"{what} Its text was not recognised: install text recognition (pip install 'merchant-copilot[ocr]', "
+        "COPILOT_OCR=auto), or upload a version whose text can be selected and copied.",
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from ingest.blocks import Block, Heading
 from ingest.loaders.grid import Grid, Merge, Row, blocks_of
-from ingest.loaders.source import Draft, too_large
+from ingest.loaders.source import Draft, Progress, silent, too_large
 
 MAX_CELLS = 2_000_000  # cells with a value in one workbook; half a minute and about 400 MB
 MAX_COLUMNS = 2_000
+_REPORT = 20_000  # cells between two reports
 _UNNAMED = re.compile(r"(sheet|工作表|表)\s*\d*|sheet\d+\s*\(\d+\)", re.IGNORECASE)
 
 
@@ -20,18 +21,22 @@ class Sheet:
     rows: list[Row] = field(default_factory=list)
     merges: list[Merge] = field(default_factory=list)
     hidden: bool = False
+    pictures: list[Block] = field(default_factory=list)  # what they say, after the rows
 
 
 class CellBudget:
-    """Counts cells with values over a whole workbook. Raises DocumentRefused ``too_large``."""
+    """Counts cells with values over a whole workbook, and says so. Raises DocumentRefused ``too_large``."""
 
-    def __init__(self, limit: int = MAX_CELLS) -> None:
-        self._left = limit
+    def __init__(self, progress: Progress = silent) -> None:
+        self._progress = progress
+        self._taken = 0
 
     def take(self, cells: int) -> None:
-        self._left -= cells
-        if self._left < 0:
+        before, self._taken = self._taken, self._taken + cells
+        if self._taken > MAX_CELLS:
             raise too_large("This workbook has more cells than a document may have.")
+        if before // _REPORT != self._taken // _REPORT:
+            self._progress(self._taken, 0)
 
 
 def draft_of(sheets: list[Sheet]) -> Draft:
@@ -44,7 +49,7 @@ def draft_of(sheets: list[Sheet]) -> Draft:
         if sheet.hidden:
             continue
         blocks = blocks_of(Grid(sheet.rows, sheet.merges, sheet=sheet.name, title_level=2))
-        draft.blocks.extend(_headed(sheet.name, blocks, alone=len(sheets) == 1))
+        draft.blocks.extend(_headed(sheet.name, blocks + sheet.pictures, alone=len(sheets) == 1))
     return draft
 
 

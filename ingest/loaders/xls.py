@@ -23,7 +23,7 @@ def load_xls(source: Source) -> Draft:
             if "encrypted" in str(exc).lower():
                 raise encrypted("Excel") from exc
             raise
-        budget = CellBudget()
+        budget = CellBudget(source.progress)
         return draft_of([_sheet(book, index, budget) for index in range(book.nsheets)])
 
 

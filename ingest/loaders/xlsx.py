@@ -13,10 +13,12 @@ from typing import IO
 
 from lxml import etree  # type: ignore[import-untyped]
 
+from ingest.blocks import Block
 from ingest.loaders.archive import Archive, related
+from ingest.loaders.embedded import EmbeddedPictures
 from ingest.loaders.grid import Merge, Row
 from ingest.loaders.numbers import BUILT_IN, shown
-from ingest.loaders.source import Draft, Source, corrupt, parsing
+from ingest.loaders.source import Draft, Progress, Source, corrupt, parsing
 from ingest.loaders.workbook import MAX_COLUMNS, CellBudget, Sheet, draft_of
 
 _REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})")
@@ -30,9 +32,10 @@ def load_xlsx(source: Source) -> Draft:
     """Every visible sheet, in order."""
     with parsing("Excel", etree.LxmlError):
         archive = Archive(source.data)
-        book = _Book(archive)
+        pictures = EmbeddedPictures(source, archive)
+        book = _Book(archive, pictures, source.progress)
         draft = draft_of([book.sheet(*entry) for entry in book.entries()])
-        draft.pictures = sum(1 for name in archive.names if name.startswith("xl/media/"))
+        pictures.tell(draft)
         return draft
 
 
@@ -52,15 +55,16 @@ class _Styles:
 class _Book:
     """The parts of a workbook that all sheets share."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, pictures: EmbeddedPictures, progress: Progress) -> None:
         self._archive = archive
+        self._pictures = pictures
         offices = related(archive.relations(""), "officeDocument")
         self._path = next((path for path in offices if archive.has(path)), "xl/workbook.xml")
         self._relations = archive.relations(self._path)
         self._workbook = archive.tree(self._path)[0]
         self._styles = _styles(archive, self._part("styles"), self._workbook)
         self._strings = list(_shared_strings(archive, self._part("sharedStrings")))
-        self._budget = CellBudget()
+        self._budget = CellBudget(progress)
 
     def entries(self) -> Iterator[tuple[str, str, bool]]:
         """(name, path of the part, hidden) of every worksheet; charts and dialogs have no cells."""
@@ -92,7 +96,13 @@ class _Book:
                     if cells := self._cells(element):
                         sheet.rows.append(Row(number, cells))
                 _forget(element)
+        sheet.pictures.extend(self._picture_blocks(path))
         return sheet
+
+    def _picture_blocks(self, sheet: str) -> Iterator[Block]:
+        for drawing in related(self._archive.relations(sheet), "drawing"):
+            for picture in related(self._archive.relations(drawing), "image"):
+                yield from self._pictures.blocks(picture)
 
     def _part(self, kind: str) -> str | None:
         return next((path for path in related(self._relations, kind) if self._archive.has(path)), None)

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from ingest.blocks import Heading, Table, Text
+from ingest.loaders import load_bytes
 from knowledge.errors import DocumentRefused
 from tests.ingest.loaders.made import blocks, loaded, outline, pdf, picture_pdf, tables
 
@@ -128,3 +129,9 @@ def test_tables_and_text_do_not_repeat_each_other() -> None:
     data = pdf([["价格说明如下。", "A-1 299.00"]])
     assert not tables(data, "a.pdf")
     assert "".join(outline(blocks(data, "a.pdf"))).count("299.00") == 1
+
+
+def test_every_page_is_reported() -> None:
+    reports: list[tuple[int, int]] = []
+    load_bytes(pdf([["一"], ["二"]]), name="a.pdf", progress=lambda *report: reports.append(report))
+    assert reports[:2] == [(0, 0), (1, 0)]
