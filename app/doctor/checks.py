@@ -15,6 +15,7 @@ from typing import TypeAlias
 import httpx
 
 from app.doctor.dingtalk import dingtalk
+from app.doctor.found_models import HEAD, MODULES, moving, rerank_endpoint, torch_model
 from app.doctor.reaching import PATIENCE, reason, unreachable
 from app.doctor.report import Finding, Report
 from app.doctor.sources import misspelt_settings, settings_in_force, without_password
@@ -37,7 +38,7 @@ async def examine(settings: Settings) -> Report:
     """Look at everything, side by side. Changes nothing and starts nothing that stays."""
     _import_clients(settings)
     stores: tuple[Check, ...] = (folder, service, redis, chroma, database)
-    checks: tuple[Check, ...] = (python, *stores, embedder, model, pictures, dingtalk, keys)
+    checks: tuple[Check, ...] = (python, *stores, embedder, moving, reranker, model, pictures, dingtalk, keys)
     async with asyncio.TaskGroup() as tasks:
         found = [tasks.create_task(_in_time(check, settings)) for check in checks]
     return Report(
@@ -126,6 +127,9 @@ async def database(settings: Settings) -> list[Finding]:
 async def embedder(settings: Settings) -> list[Finding]:
     if settings.embedder == "bundled":
         return await asyncio.to_thread(_bundled_embedder, settings)
+    if settings.embedder == "sentence_transformers":
+        model, variables = settings.embedding_model, ("COPILOT_EMBEDDER", "COPILOT_EMBEDDING_MODEL")
+        return await asyncio.to_thread(torch_model, settings, model, MODULES, *variables)
     if not (settings.embedding_base_url and settings.embedding_model):
         return [Finding("error", "embedder_half")]
     key = settings.embedding_api_key
@@ -135,6 +139,17 @@ async def embedder(settings: Settings) -> list[Finding]:
         settings.embedding_model,
         variables=("COPILOT_EMBEDDING_BASE_URL", "COPILOT_EMBEDDING_API_KEY", "COPILOT_EMBEDDING_MODEL"),
     )
+
+
+async def reranker(settings: Settings) -> list[Finding]:
+    match settings.reranker:
+        case "none":
+            return []
+        case "cross_encoder":
+            variables = ("COPILOT_RERANKER", "COPILOT_RERANK_MODEL")
+            return await asyncio.to_thread(torch_model, settings, settings.rerank_model, HEAD, *variables)
+        case "http":
+            return await rerank_endpoint(settings)
 
 
 async def model(settings: Settings) -> list[Finding]:

