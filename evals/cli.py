@@ -13,12 +13,16 @@ EVAL = {
     "retrieval": "evals.commands:retrieval",
     "answers": "evals.commands:answers",
     "parsing": "evals.commands:parsing",
+    "sheets": "evals.commands:sheets",
     "cache": "evals.commands:cache",
+    "conflicts": "evals.commands:conflicts",
 }
 BENCH = {
     "streaming": "evals.bench.streaming:main",
     "embedding": "evals.bench.embedding:run",
+    "retrieval": "evals.bench.retrieval:main",
     "cache": "evals.bench.cache:main",
+    "ingest": "evals.bench.ingest:main",
     "jobs": "evals.bench.jobs:main",
     "diffusion": "evals.bench.diffusion:run",
     "dingtalk": "evals.bench.dingtalk_soak:main",

@@ -23,6 +23,8 @@ from knowledge.errors import InvalidInput
 from knowledge.wiring import make_embedder
 
 QUESTIONS = Path(__file__).parent / "datasets" / "samples_zh.jsonl"
+BASELINE = Path(__file__).parent / "baselines" / "retrieval.json"
+CONTRADICTIONS = Path(__file__).parent / "datasets" / "conflicts.jsonl"
 PAIRS = Path(__file__).parent / "datasets" / "cache_dev.jsonl"
 FOLDERS = {"cmrc": "cmrc2018", "adobe": "merchant_docs_adobe_zh", "rgb": "rgb", "afqmc": "paraphrase_zh"}
 
@@ -31,13 +33,30 @@ CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Only t
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def retrieval(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Json = False) -> None:
-    """Are the right documents found? R@1, R@5, R@10 and MRR, BM25 beside."""
+def retrieval(
+    data_path: DataPath = None,
+    corpus: CorpusOption = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Make these figures the baseline that later runs must hold.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Are the right documents found? R@1, R@5, R@10 and MRR, what each step adds, BM25 beside.
+
+    Ends with 1 where more than two questions fewer are found than in the committed baseline.
+    """
+    kept = json.loads(BASELINE.read_text(encoding="utf-8"))
 
     async def measure(filled: Workspace, of: Corpus) -> Any:
-        return await retrieval_suite.evaluate(of, filled.search)
+        return await retrieval_suite.evaluate(of, filled.search, baseline=kept)
 
-    _run(measure, _chosen(corpus or _all(data_path, ("adobe", "cmrc", "rgb", "afqmc")), data_path), as_json=as_json)
+    chosen = _chosen(corpus or _all(data_path, ("adobe", "cmrc", "rgb", "afqmc")), data_path)
+    reports = _run(measure, chosen, as_json=as_json)
+    if keep:
+        kept |= {report.corpus: report.kept() for report in reports}
+        BASELINE.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    elif any(report.regressions for report in reports):
+        raise typer.Exit(1)
 
 
 def answers(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Json = False) -> None:
@@ -56,6 +75,16 @@ def parsing(folder: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.
     report = evaluate(folder)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else report.table())
     raise typer.Exit(1 if report.failures else 0)
+
+
+def sheets(as_json: Json = False) -> None:
+    """Are rows of a price list of 10,000 found by their code, and cells under merged cells and two header rows?"""
+    from evals.suites.sheets import corpus, evaluate
+
+    async def measure(filled: Workspace, of: Corpus) -> Any:
+        return await evaluate(of, filled.search)
+
+    _run(measure, [corpus()], as_json=as_json)
 
 
 def cache(
@@ -81,6 +110,17 @@ def cache(
     raise typer.Exit(0 if all(report.holds for report in reports) else 1)
 
 
+def conflicts(data_path: DataPath = None, as_json: Json = False) -> None:
+    """Does the conflict radar find what contradicts, and nothing else? In folders that agree, changed copies, pairs."""
+    from evals.suites import conflicts as suite
+
+    reports = [suite.folder("samples", FOLDER), suite.pairs(CONTRADICTIONS)]
+    if data_path is not None:
+        reports.append(suite.folder("adobe", data_path / FOLDERS["adobe"]))
+    lines = [line for report in reports for line in report.lines()]
+    typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False) if as_json else "\n".join(lines))
+
+
 def _all(data_path: Path | None, public: tuple[str, ...]) -> list[str]:
     return ["samples", *(public if data_path else ())]
 
@@ -97,11 +137,12 @@ def _read(name: str, data_path: Path | None) -> Corpus:
     return corpora.read(name, data_path / FOLDERS.get(name, name))
 
 
-def _run(measure: Callable[[Workspace, Corpus], Awaitable[Any]], chosen: list[Corpus], *, as_json: bool) -> None:
+def _run(measure: Callable[[Workspace, Corpus], Awaitable[Any]], chosen: list[Corpus], *, as_json: bool) -> list[Any]:
     console = Console(stderr=True, quiet=as_json)
     reports = asyncio.run(_measure(measure, chosen, console, quiet=as_json))
     if as_json:
         typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False))
+    return reports
 
 
 async def _measure(

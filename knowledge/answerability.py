@@ -34,6 +34,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from knowledge.models import Passage
 from knowledge.question import characters, content_characters, content_terms
@@ -42,6 +43,7 @@ from knowledge.sentences import split
 from knowledge.tokens import fold, terms
 
 _CONSIDERED = 5  # passages, as in the fit
+_REMEMBERED = 512  # passages, some 15 MB: under load, questions find the same ones again and again
 _EARLY = 8.0  # characters after which a term weighs 1/e of one at the start
 _WEIGHTS = {"cosine": 106.0, "coverage": 5.7, "sentence": 3.4}
 _FLOORS = {"cosine": 0.0, "coverage": 0.25, "sentence": 0.4}
@@ -132,7 +134,7 @@ def _coverage(question: str, passages: Sequence[Passage], idf: Callable[[str], f
     total = sum(weights.values())
     if total <= 0:
         return 0.0
-    said = (frozenset(terms(whole(passage))) for passage in passages)
+    said = (_terms_of(whole(passage)) for passage in passages)
     return max(sum(weight for term, weight in weights.items() if term in has) for has in said) / total
 
 
@@ -140,7 +142,7 @@ def _best_sentence(question: str, passages: Sequence[Passage]) -> float:
     asked = content_characters(question)
     if not asked:
         return 0.0
-    said = (characters(sentence) for passage in passages for sentence in split(passage.text))
+    said = (has for passage in passages for has in _sentences_of(passage.text))
     return max((sum(one in has for one in asked) for has in said), default=0) / len(asked)
 
 
@@ -149,9 +151,20 @@ def _missing_codes(question: str, passages: Sequence[Passage]) -> tuple[str, ...
     codes = [code for code in dict.fromkeys(_CODE.findall(fold(question))) if _is_code(code)]
     if not codes:
         return ()
-    said = frozenset(term for passage in passages for term in terms(whole(passage)))
+    said = frozenset(term for passage in passages for term in _terms_of(whole(passage)))
     absent = [code for code in codes if code not in said and code.replace("-", "").replace("_", "") not in said]
     return tuple(absent) if len(absent) == len(codes) else ()
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _terms_of(text: str) -> frozenset[str]:
+    return frozenset(terms(text))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _sentences_of(text: str) -> tuple[frozenset[str], ...]:
+    """The characters and words of each sentence."""
+    return tuple(characters(sentence) for sentence in split(text))
 
 
 def _is_code(found: str) -> bool:

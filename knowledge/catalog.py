@@ -1,33 +1,61 @@
 """The SQL truth of what is known now: knowledge bases, their documents and live chunks, and their epochs."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from knowledge.database import Database, now
+from knowledge.conflict_tables import conflicts, fact_handles, facts
+from knowledge.database import Database, Moment, now
 from knowledge.errors import Conflict, InvalidInput, NotFound
 from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase, Place
-from knowledge.tables import chunk_removals, chunks, document_versions, documents, knowledge_bases, tenants, vectors
+from knowledge.tables import (
+    chunk_removals,
+    chunks,
+    document_versions,
+    documents,
+    knowledge_bases,
+    past_chunks,
+    retired_collections,
+    tenants,
+    vectors,
+)
+from knowledge.validity import Window
 
+CHANGES = 20_000  # chunks that a replica takes in at a time: some 30 MB of text
+_LAST_ID = "~"  # sorts after every id
+MOST_IDS = 20_000  # a statement; SQLite allows 32,766 variables
 NAME = re.compile(r"[\w][\w .·()（）&-]{0,118}", re.UNICODE)
+
+
+def _last_passed(bound: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The last of a knowledge base's windows that began or ended; an index has it."""
+    here = documents.c.kb_id == knowledge_bases.c.id
+    return select(func.max(bound)).where(here, bound <= bindparam("moment", type_=Moment)).scalar_subquery()
 
 
 # Every question asks this; building the statement anew was a seventh of an answer's processor time.
 _BASES = (
-    select(knowledge_bases)
+    select(
+        knowledge_bases,
+        _last_passed(documents.c.valid_from).label("began"),
+        _last_passed(documents.c.valid_until).label("ended"),
+    )
     .where(knowledge_bases.c.tenant == bindparam("tenant"))
     .order_by(knowledge_bases.c.created_at)
 )
 _LIVE = (
     select(chunks, documents.c.name.label("document_name"))
     .join(documents, documents.c.id == chunks.c.document_id)
-    .where(chunks.c.id.in_(bindparam("ids", expanding=True)), chunks.c.kb_id.in_(bindparam("kbs", expanding=True)))
+    .where(chunks.c.id.in_(bindparam("ids", expanding=True)))  # by nothing else: SQLite would take a kb's whole index
+    .where(or_(documents.c.valid_from.is_(None), documents.c.valid_from <= bindparam("moment", type_=Moment)))
+    .where(or_(documents.c.valid_until.is_(None), documents.c.valid_until > bindparam("moment", type_=Moment)))
 )
 
 
@@ -44,7 +72,8 @@ class FoundChunk:
 class Changes:
     """What a replica at an older epoch must do to stand at ``epoch``: forget ``removed``, then (re)write ``added``.
 
-    ``added`` is (chunk id, text to index, heading to index).
+    ``added`` is (chunk id, text to index, heading to index). Many changes come in several pages, of which only the last
+    brings the replica to a new epoch.
     """
 
     epoch: int
@@ -55,8 +84,9 @@ class Changes:
 class Catalog:
     """Reads and names. Publishing new versions is :class:`knowledge.versions.Versions`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = now) -> None:
         self._database = database
+        self._clock = clock
 
     async def ensure_tenant(self, tenant: str, name: str) -> None:
         async with self._database.write() as connection:
@@ -104,7 +134,8 @@ class Catalog:
 
         Without the counts, because every question asks this.
         """
-        found = [_knowledge_base(row) for row in await self._database.rows(_BASES, {"tenant": tenant})]
+        values = {"tenant": tenant, "moment": self._clock()}
+        found = [_knowledge_base(row, _switched(row)) for row in await self._database.rows(_BASES, values)]
         if names is None:
             return found
         by_name = {kb.id: kb for kb in found} | {kb.name: kb for kb in found}
@@ -125,7 +156,10 @@ class Catalog:
         async with self._database.write() as connection:
             of_kb = select(documents.c.id).where(documents.c.kb_id == kb.id)
             await connection.execute(delete(document_versions).where(document_versions.c.document_id.in_(of_kb)))
-            for table in (vectors, chunk_removals, chunks, documents):
+            for table in (
+                *(conflicts, fact_handles, facts, past_chunks),
+                *(vectors, retired_collections, chunk_removals, chunks, documents),
+            ):
                 await connection.execute(delete(table).where(table.c.kb_id == kb.id))
             await connection.execute(delete(knowledge_bases).where(knowledge_bases.c.id == kb.id))
         return kb
@@ -139,7 +173,7 @@ class Catalog:
             row = (await connection.execute(query)).first()
         if row is None:
             raise NotFound("There is no such document.", code="document_not_found")
-        return _document(row)
+        return _document(row, self._clock())
 
     async def documents(
         self,
@@ -159,7 +193,15 @@ class Catalog:
         async with self._database.read() as connection:
             rows = (await connection.execute(page.limit(limit).offset(offset))).all()
             total = (await connection.execute(select(func.count()).select_from(documents).where(where))).scalar_one()
-        return [_document(row) for row in rows], total
+        moment = self._clock()
+        return [_document(row, moment) for row in rows], total
+
+    async def documents_below(self, kb: KnowledgeBase, folder: str) -> list[Document]:
+        """The documents whose names begin with ``folder``, which ends in ``/``."""
+        below = and_(documents.c.kb_id == kb.id, documents.c.name.startswith(folder, autoescape=True))
+        query = _documents().where(below, documents.c.status != DocumentStatus.DELETED)
+        async with self._database.read() as connection:
+            return [_document(row, self._clock()) for row in await connection.execute(query)]
 
     # chunks
 
@@ -168,26 +210,62 @@ class Catalog:
         async with self._database.read() as connection:
             return [_chunk(row) for row in await connection.execute(query.limit(limit).offset(offset))]
 
+    async def ordinal_of(self, document: Document, chunk_id: str) -> int | None:
+        """Where a chunk stands in the published version of a document; None if it is not there (any more)."""
+        query = select(chunks.c.ordinal).where(chunks.c.id == chunk_id, chunks.c.document_id == document.id)
+        async with self._database.read() as connection:
+            ordinal: int | None = (await connection.execute(query)).scalar()
+        return ordinal
+
     async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
-        rows = await self._database.rows(_LIVE, {"ids": list(chunk_ids), "kbs": list(kb_ids)})
-        return {row.id: FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id) for row in rows}
+        found = {}
+        for start in range(0, len(chunk_ids), MOST_IDS):
+            some = list(chunk_ids[start : start + MOST_IDS])
+            values = {"ids": some, "moment": self._clock()}
+            for row in await self._database.rows(_LIVE, values):
+                if row.kb_id in kb_ids:
+                    found[row.id] = FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id)
+        return found
 
     async def live_ids(self, kb_id: str) -> set[str]:
         async with self._database.read() as connection:
             return set((await connection.execute(select(chunks.c.id).where(chunks.c.kb_id == kb_id))).scalars())
 
-    async def changes(self, kb_id: str, *, since: int) -> Changes:
-        """What happened to the chunks of a knowledge base after an epoch."""
-        newer = select(chunks.c.id, chunks.c.indexed, chunks.c.indexed_heading).where(
-            chunks.c.kb_id == kb_id, chunks.c.epoch > since
-        )
+    async def changes(self, kb_id: str, *, since: int, page: int = CHANGES) -> AsyncIterator[Changes]:
+        """What happened to the chunks of a knowledge base after an epoch; at least one page, of ``page`` chunks each.
+
+        What is published while the pages are read may be in them, and is a change after the last page's epoch, too.
+        """
         gone = select(chunk_removals.c.chunk_id).where(chunk_removals.c.kb_id == kb_id, chunk_removals.c.epoch > since)
         async with self._database.read() as connection:
             epoch = await _epoch(connection, kb_id)
-            added = tuple((row.id, row.indexed, row.indexed_heading) for row in await connection.execute(newer))
             removed = tuple((await connection.execute(gone)).scalars()) if since else ()
-        return Changes(epoch=epoch, added=added, removed=removed)
+        after: tuple[int, str] = (since, _LAST_ID)
+        while True:
+            async with self._database.read() as connection:
+                rows = (await connection.execute(_newer(kb_id, after, page))).all()
+            added = tuple((row.id, row.indexed, row.indexed_heading) for row in rows)
+            last = len(rows) < page
+            yield Changes(epoch=epoch if last else since, added=added, removed=removed)
+            if last:
+                return
+            removed, after = (), (rows[-1].epoch, rows[-1].id)
+
+
+def _newer(kb_id: str, after: tuple[int, str], limit: int) -> Any:  # the select's type says nothing
+    """The next chunks after (epoch, id), in this order."""
+    epoch, chunk_id = after
+    return (
+        select(chunks.c.id, chunks.c.indexed, chunks.c.indexed_heading, chunks.c.epoch)
+        .where(
+            chunks.c.kb_id == kb_id,
+            chunks.c.epoch >= epoch,
+            or_(chunks.c.epoch > epoch, chunks.c.id > chunk_id),
+        )
+        .order_by(chunks.c.epoch, chunks.c.id)
+        .limit(limit)
+    )
 
 
 async def _epoch(connection: AsyncConnection, kb_id: str) -> int:
@@ -207,11 +285,14 @@ def _counted(tenant: str) -> Any:  # the select's type has nine parameters and s
         documents.c.kb_id == knowledge_bases.c.id, documents.c.status != DocumentStatus.DELETED
     )
     pieces = select(func.count()).where(chunks.c.kb_id == knowledge_bases.c.id)
+    mine = and_(vectors.c.kb_id == knowledge_bases.c.id, vectors.c.model == knowledge_bases.c.next_model)
+    moved = select(func.count()).where(mine, vectors.c.written.is_(True))
     return (
         select(
             knowledge_bases,
             live.scalar_subquery().label("document_count"),
             pieces.scalar_subquery().label("chunk_count"),
+            moved.scalar_subquery().label("moved_count"),
         )
         .where(knowledge_bases.c.tenant == tenant)
         .order_by(knowledge_bases.c.created_at)
@@ -223,7 +304,12 @@ def _documents() -> Any:  # as above
     return select(documents, pieces.label("chunk_count"))
 
 
-def _knowledge_base(row: Row[Any]) -> KnowledgeBase:
+def _switched(row: Row[Any]) -> int:
+    passed = [moment for moment in (row.began, row.ended) if moment is not None]
+    return round(max(passed).timestamp() * 1_000_000) if passed else 0
+
+
+def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
     return KnowledgeBase(
         id=row.id,
         tenant=row.tenant,
@@ -233,10 +319,14 @@ def _knowledge_base(row: Row[Any]) -> KnowledgeBase:
         created_at=row.created_at,
         documents=getattr(row, "document_count", 0),
         chunks=getattr(row, "chunk_count", 0),
+        switched=switched,
+        next_model=row.next_model,
+        moved=getattr(row, "moved_count", 0),
     )
 
 
-def _document(row: Row[Any]) -> Document:
+def _document(row: Row[Any], moment: datetime) -> Document:
+    window = Window(row.valid_from, row.valid_until)
     return Document(
         id=row.id,
         tenant=row.tenant,
@@ -255,6 +345,8 @@ def _document(row: Row[Any]) -> Document:
         message=row.message,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        window=window,
+        validity=window.at(moment),
     )
 
 

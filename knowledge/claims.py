@@ -26,6 +26,7 @@ class Claim:
     name: str
     content_hash: str
     owner: str
+    settles: bool = False  # its chunks are live already, made so by going back to an earlier version
 
 
 class LeaseLost(Exception):

@@ -28,6 +28,7 @@ from knowledge.tokens import TERMS_VERSION, terms, tokens_text
 FORMAT = 1  # with TERMS_VERSION part of the folder name: a new one rebuilds from SQL
 WRITER_BYTES = 32_000_000  # tantivy's least is 15 MB a thread
 BACKGROUND = 200
+HEADING_WEIGHT = 2.5
 MAX_TERMS = 64  # of a question; longer ones are descriptions and their rarest terms decide
 
 
@@ -70,18 +71,20 @@ class TantivyReplica:
     def search(self, question: str, limit: int) -> list[Hit]:
         """The best by BM25 over any of the question's terms, in the text or in the names and headings above it.
 
-        The second field lifts R@1 from .57 to .68 on 142 commerce guides.
+        The second field lifts R@1 from .57 to .68 on 142 commerce guides, what it weighs R@5 by another .01.
         """
         searcher = self._index.searcher()
         wanted = _rarest(searcher, dict.fromkeys(terms(question)))
         if not wanted:
             return []
         schema = self._index.schema
-        clauses = [
-            (tantivy.Occur.Should, tantivy.Query.term_query(schema, field, term))
-            for term in wanted
-            for field in ("text", "heading")
-        ]
+        clauses = []
+        for term in wanted:
+            heading = tantivy.Query.boost_query(tantivy.Query.term_query(schema, "heading", term), HEADING_WEIGHT)
+            clauses += [
+                (tantivy.Occur.Should, tantivy.Query.term_query(schema, "text", term)),
+                (tantivy.Occur.Should, heading),
+            ]
         found = searcher.search(tantivy.Query.boolean_query(clauses), limit).hits
         return [Hit(searcher.doc(address)["id"][0], float(score)) for score, address in found]
 
@@ -154,8 +157,8 @@ class LexicalIndex:
                 self._replicas[kb.id] = await asyncio.to_thread(TantivyReplica, self._path(kb))
             replica = self._replicas[kb.id]
             if await asyncio.to_thread(replica.refresh) < kb.epoch:
-                changes = await self._catalog.changes(kb.id, since=replica.epoch)
-                await asyncio.to_thread(replica.apply, changes)
+                async for changes in self._catalog.changes(kb.id, since=replica.epoch):
+                    await asyncio.to_thread(replica.apply, changes)
             return replica
 
     async def drop(self, kb: KnowledgeBase) -> None:

@@ -3,8 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
+
+from knowledge.validity import ALWAYS, Validity, Window
 
 DEFAULT_TENANT = "default"
+
+State: TypeAlias = tuple[int, int]
 
 
 class DocumentStatus(StrEnum):
@@ -21,7 +26,9 @@ class DocumentStatus(StrEnum):
 class KnowledgeBase:
     """A named set of documents of one tenant, indexed with one embedding model.
 
-    ``epoch`` grows by one with every published change of its chunks.
+    ``epoch`` grows by one with every published change of its chunks, and of when they are valid. ``switched`` is the
+    last moment at which a document began or ceased to be valid, in microseconds since 1970; 0 for none.
+    ``next_model`` is the one it moves to, while it does; ``moved`` of its ``chunks`` have a vector of it by now.
     """
 
     id: str
@@ -32,6 +39,19 @@ class KnowledgeBase:
     created_at: datetime
     documents: int = 0
     chunks: int = 0
+    switched: int = 0
+    next_model: str | None = None
+    moved: int = 0
+
+    @property
+    def state(self) -> State:
+        """Equal states find the same: nothing was published between them, and no document's time came."""
+        return self.epoch, self.switched
+
+    @property
+    def moved_percent(self) -> int:
+        """99 at most: it has moved when it stands on the other model."""
+        return min(99, 100 * self.moved // max(1, self.chunks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,8 @@ class Document:
     message: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    window: Window = ALWAYS
+    validity: Validity = "current"  # by the window, when this was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +118,7 @@ class StageScores:
     """What each stage of retrieval said of a chunk; ``None`` where a stage did not find it.
 
     ``dense`` is a cosine in [-1, 1]; ``lexical`` a BM25 score; ``rerank`` the reranker's own scale.
-    Ranks count from 1.
+    Ranks count from 1. ``unranked``: why a reranker that was asked said nothing, as a code.
     """
 
     dense: float | None = None
@@ -104,11 +126,12 @@ class StageScores:
     lexical: float | None = None
     lexical_rank: int | None = None
     rerank: float | None = None
+    unranked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk as retrieved for a question. ``score`` orders the passages of one answer; it has no unit."""
+    """A chunk as retrieved for a question. ``score`` orders what was found, before a reranker; it has no unit."""
 
     chunk_id: str
     document_id: str

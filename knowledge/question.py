@@ -15,6 +15,10 @@ your me we there this that with by
 """
 _EMPTY_WORDS = frozenset(_EMPTY.split())
 _CHARACTERS = re.compile(r"[㐀-鿿]|[0-9a-z]+")
+_ENDS = re.compile(r"[？?；;\n]+|[，,。.]\s*(?:另外|还有|以及|同时|顺便|and also|also)")
+_LEAST_PART = 3  # characters or words; 可以吗 and 谢谢 are no questions of their own
+_MOST_PARTS = 4
+_CODES = re.compile(r"(?<![0-9a-z])[0-9a-z]+(?:[-_.][0-9a-z]+)*(?![0-9a-z])")
 _LONGEST = 500  # characters; what comes later in a question is a pasted text
 
 
@@ -31,6 +35,19 @@ def content_characters(question: str) -> list[str]:
 def characters(text: str) -> frozenset[str]:
     """The Chinese characters and Latin words or numbers of any text."""
     return frozenset(_CHARACTERS.findall(fold(text)))
+
+
+def codes_of(question: str) -> list[str]:
+    """What has digits and letters, or digits and separators (HB-KT-2048, S077, 5G), folded, each once, in order."""
+    found = dict.fromkeys(_CODES.findall(fold(question[:_LONGEST])))
+    return [code for code in found if any(map(str.isdigit, code)) and not code.isdigit()]
+
+
+def parts_of(question: str) -> list[str]:
+    """The questions that are asked at once (运费谁出？多久到账？), if there are several; four at most."""
+    parts = [part.strip() for part in _ENDS.split(question[:_LONGEST])]
+    asking = [part for part in parts if len(content_characters(part)) >= _LEAST_PART]
+    return asking[:_MOST_PARTS] if len(asking) > 1 else []
 
 
 def without_topic(question: str, said: str) -> str:

@@ -1,44 +1,50 @@
-"""Question → passages: dense and lexical, fused half by score and half by rank, checked against what is live now.
-
-For each stage a found chunk gets ½·(its score between 0 and the stage's best, for cosines between the worst and the
-best) + ½·11/(10 + rank). R@1/R@5 with multilingual-e5-small on 140 descriptions of commerce guides .729/.929, on 1,002
-CMRC questions .982/.997, on 294 AFQMC questions .316/.660; plain reciprocal rank fusion (k = 60) has R@1 .971 and .296
-on the latter two, scores alone .700/.921 on the first. Weights from .7 to 1 and depths from 30 to 100 change nothing
-beyond noise.
-"""
+"""Question → passages: dense and lexical, brought to one order (``fusion.py``), checked against what is live now."""
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from knowledge.catalog import Catalog, FoundChunk
+from knowledge.embedders import Embedders
 from knowledge.errors import InvalidInput
+from knowledge.fusion import Candidate, fuse, ordered
 from knowledge.lexical import LexicalIndex
 from knowledge.live_chunks import LiveChunks
-from knowledge.models import KnowledgeBase, Passage, StageScores
-from knowledge.ports import Embedder, Hit, Vector, VectorStore
+from knowledge.models import KnowledgeBase, Passage, StageScores, State
+from knowledge.ports import Hit, Vector, VectorStore
+from knowledge.question import parts_of
+from knowledge.rerank import Ranked, Rerank
+from knowledge.synonyms import SynonymBook
 from knowledge.vectors import collection_name
 
-DENSE_WEIGHT = 0.85
-RANK_K = 10
-SAME_DOCUMENT = 0.85  # a chunk's share for each better one of its document: five passages are not all of one page
+T = TypeVar("T")
+
+ENOUGH = 0.6  # of the candidates have to be valid (depths from 30 on are as good as 50), or each stage looks deeper
+DEEPER = 4  # times as deep, and again
+DEEPEST = 12_800  # of each stage; two of them are below the variables that a statement of SQLite may have
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found. ``timings_ms`` has embed, dense, lexical and total; ``epochs`` the state searched, by kb id.
+    """What was found. ``timings_ms`` has embed, dense, lexical, rerank, total; ``states`` are those searched, by kb id.
 
-    ``rarity`` is the inverse document frequency of a term in the knowledge bases searched; ``vector`` the question's.
+    ``rarity`` is the inverse document frequency of a term in the knowledge bases searched; ``vector`` the question's
+    by the configured embedding model, if any of them stands on it. ``earlier``: some cosines are of another model.
+    ``phrasings`` is how the question was searched: as asked, then with synonyms, then each of several questions alone.
+    ``notes`` are codes of what was left out: ``lexical_only`` (a knowledge base's model is not there any more, and it
+    is still on its way to the configured one), ``rerank_…`` (see :mod:`knowledge.rerank`).
     """
 
     passages: tuple[Passage, ...]
     rarity: Callable[[str], float]
     timings_ms: dict[str, float] = field(default_factory=dict)
-    epochs: dict[str, int] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
     vector: Vector | None = None
+    earlier: bool = False
+    notes: tuple[str, ...] = ()
+    phrasings: tuple[str, ...] = ()
 
 
 class Retriever:
@@ -49,136 +55,169 @@ class Retriever:
         catalog: Catalog,
         vectors: VectorStore,
         lexical: LexicalIndex,
-        embedder: Embedder,
+        embedders: Embedders,
         *,
         candidates: int = 50,
+        rerank: Rerank | None = None,
+        synonyms: SynonymBook | None = None,
     ) -> None:
         self._catalog = catalog
         self._live = LiveChunks(catalog)
         self._vectors = vectors
         self._lexical = lexical
-        self._embedder = embedder
+        self._embedders = embedders
         self._candidates = candidates
+        self._rerank = rerank
+        self._synonyms = synonyms
 
     async def search(
         self, tenant: str, question: str, *, kbs: Sequence[str] | None = None, limit: int = 8
     ) -> Retrieval:
         """The best ``limit`` passages of the named knowledge bases (all, when None).
 
-        Raises InvalidInput ``question_empty`` or ``embedding_model_changed``, NotFound
-        ``knowledge_base_not_found``, Unavailable ``vectors_unavailable``.
+        Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
+        ``vectors_unavailable`` or ``embedder_…``.
         """
         question = question.strip()
         if not question:
             raise InvalidInput("The question is empty.", code="question_empty")
         clock = _Clock()
         bases = await self._catalog.named(tenant, kbs)
-        for kb in bases:
-            self._require_same_model(kb)
-        vector = await asyncio.to_thread(self._embedder.embed_query, question)
+        current = self._embedders.current.model_id
+        models = {kb.embedding_model for kb in bases} or {current}
+        phrasings = await self._phrasings(tenant, bases, question)
+        vectors = [await self._embedders.questions(models, phrasing) for phrasing in phrasings]
         clock.lap("embed")
-        dense, lexical = await asyncio.gather(
-            clock.timed("dense", self._dense(bases, vector)), clock.timed("lexical", self._words(bases, question))
-        )
-        depth = max(self._candidates, limit)
-        fused = _fuse(dense[:depth], lexical[:depth])
-        passages = await self._valid(bases, fused, limit)
+        searched = zip(phrasings, vectors, strict=True)
+        found = await asyncio.gather(*(self._found(bases, *each, limit=limit, clock=clock) for each in searched))
+        ranked = await self._ranked(question, _together(found), limit, clock)
         clock.total()
-        epochs = {kb.id: kb.epoch for kb in bases}
-        return Retrieval(tuple(passages), self._lexical.rarity(bases), clock.laps, epochs, vector)
-
-    def _require_same_model(self, kb: KnowledgeBase) -> None:
-        if kb.embedding_model != self._embedder.model_id:
-            raise InvalidInput(
-                f"The knowledge base “{kb.name}” was indexed with the embedding model {kb.embedding_model}, and "
-                f"{self._embedder.model_id} is configured now. Set the old one again, or make a new knowledge base.",
-                code="embedding_model_changed",
-                name=kb.name,
-            )
-
-    async def _dense(self, bases: Sequence[KnowledgeBase], vector: Vector) -> list[Hit]:
-        found = await asyncio.gather(
-            *(self._vectors.query(collection_name(kb), vector, self._candidates) for kb in bases)
+        return Retrieval(
+            ranked.passages,
+            self._lexical.rarity(bases),
+            clock.laps,
+            {kb.id: kb.state for kb in bases},
+            vectors[0].get(current),
+            earlier=any(model != current for model in vectors[0]),
+            notes=(*ranked.notes, *(["lexical_only"] if len(vectors[0]) < len(models) else [])),
+            phrasings=tuple(phrasings),
         )
-        return _best(found)
 
-    async def _words(self, bases: Sequence[KnowledgeBase], question: str) -> list[Hit]:
-        found = await asyncio.gather(*(self._lexical.search(kb, question, self._candidates) for kb in bases))
-        return _best(found)
+    async def _phrasings(self, tenant: str, bases: Sequence[KnowledgeBase], question: str) -> list[str]:
+        known = await self._synonyms.of(tenant, bases) if self._synonyms else None
+        parts = parts_of(question)
+        others = [*(known.phrasings(question) if known and not parts else []), *parts]
+        return list(dict.fromkeys([question, *others]))
 
-    async def _valid(self, bases: Sequence[KnowledgeBase], fused: Sequence["_Fused"], limit: int) -> list[Passage]:
-        """Only what is live; a vector or posting of a version that is gone ends here."""
-        names = {kb.id: kb.name for kb in bases}
-        live = await self._live.of(bases, [one.chunk_id for one in fused])
-        found = [(one, live[one.chunk_id]) for one in fused if one.chunk_id in live]
-        return [
-            Passage(
-                chunk_id=one.chunk_id,
-                document_id=there.chunk.document_id,
-                document=there.document,
-                kb=names[there.kb_id],
-                text=there.chunk.text,
-                score=score,
-                place=there.chunk.place,
-                scores=StageScores(one.cosine, one.dense_rank, one.bm25, one.lexical_rank),
+    async def _found(
+        self,
+        bases: Sequence[KnowledgeBase],
+        question: str,
+        vectors: Mapping[str, Vector],
+        *,
+        limit: int,
+        clock: "_Clock",
+    ) -> list[Passage]:
+        """By one phrasing, best first."""
+        dense, lexical, live = await self._candidates_of(bases, question, vectors, limit=limit, clock=clock)
+        depth = max(self._candidates, limit)
+        candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
+        most = max(limit, self._rerank.top if self._rerank else 0)
+        return _passages(bases, question, candidates, live, most)
+
+    async def _ranked(self, question: str, passages: list[Passage], limit: int, clock: "_Clock") -> Ranked:
+        if self._rerank is None:
+            return Ranked(tuple(passages[:limit]))
+        best = passages[: max(limit, self._rerank.top)]
+        ranked = await clock.timed("rerank", self._rerank.order(question, best))
+        return replace(ranked, passages=ranked.passages[:limit])
+
+    async def _candidates_of(
+        self,
+        bases: Sequence[KnowledgeBase],
+        question: str,
+        vectors: Mapping[str, Vector],
+        *,
+        limit: int,
+        clock: "_Clock",
+    ) -> tuple[list[list[Hit]], list[Hit], dict[str, FoundChunk]]:
+        """What each stage finds and is valid now (by vector: for each embedding model, their cosines are not to be
+        compared); a vector or posting of what is not valid ends here.
+
+        Where much of it is not valid, the stages look deeper: a thousand expired promotions hide no valid one.
+        """
+        depth = self._candidates
+        enough = min(depth, max(limit, round(ENOUGH * depth)))
+        while True:
+            dense, lexical = await asyncio.gather(
+                clock.timed("dense", self._dense(bases, vectors, depth)),
+                clock.timed("lexical", self._words(bases, question, depth)),
             )
-            for score, one, there in _shared(found)[:limit]
-        ]
+            stages = [*dense, lexical]
+            hits = dict.fromkeys(hit.chunk_id for stage in stages for found in stage for hit in found)
+            live = await self._live.of(bases, list(hits))
+            starved = any(_starved(stage, live, depth=depth, enough=enough) for stage in stages)
+            if not starved or depth >= DEEPEST:
+                return [_best(stage, live) for stage in dense], _best(lexical, live), live
+            depth = min(depth * DEEPER, DEEPEST)
+
+    async def _dense(
+        self, bases: Sequence[KnowledgeBase], vectors: Mapping[str, Vector], depth: int
+    ) -> list[list[list[Hit]]]:
+        """By embedding model, by knowledge base."""
+
+        async def nearest(model: str, vector: Vector) -> list[list[Hit]]:
+            mine = [kb for kb in bases if kb.embedding_model == model]
+            return await asyncio.gather(*(self._vectors.query(collection_name(kb), vector, depth) for kb in mine))
+
+        return await asyncio.gather(*(nearest(model, vector) for model, vector in vectors.items()))
+
+    async def _words(self, bases: Sequence[KnowledgeBase], question: str, depth: int) -> list[list[Hit]]:
+        return await asyncio.gather(*(self._lexical.search(kb, question, depth) for kb in bases))
 
 
-def _best(found: Sequence[Sequence[Hit]]) -> list[Hit]:
-    return sorted((hit for hits in found for hit in hits), key=lambda hit: -hit.score)
+def _starved(found: Sequence[Sequence[Hit]], live: Mapping[str, FoundChunk], *, depth: int, enough: int) -> bool:
+    """Whether too few of a knowledge base's hits are valid, and there may be more behind them."""
+    return any(len(hits) >= depth and sum(hit.chunk_id in live for hit in hits) < enough for hits in found)
 
 
-class _Fused(NamedTuple):
-    """A candidate with what each stage said of it; None from one that did not find it."""
-
-    chunk_id: str
-    score: float
-    cosine: float | None
-    dense_rank: int | None
-    bm25: float | None
-    lexical_rank: int | None
+def _best(found: Sequence[Sequence[Hit]], live: Mapping[str, FoundChunk]) -> list[Hit]:
+    return sorted((hit for hits in found for hit in hits if hit.chunk_id in live), key=lambda hit: -hit.score)
 
 
-def _fuse(dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[_Fused]:
-    by_vector = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(dense, 1)}
-    by_words = {hit.chunk_id: (rank, hit.score) for rank, hit in enumerate(lexical, 1)}
-    words = _scale(0.0, lexical[0].score if lexical else 0.0)
-    meaning = _scale(dense[-1].score, dense[0].score) if dense else _scale(0.0, 0.0)
-    fused = []
-    for chunk_id in by_vector | by_words:
-        dense_rank, cosine = by_vector.get(chunk_id, (None, None))
-        lexical_rank, bm25 = by_words.get(chunk_id, (None, None))
-        score = _half(words(bm25), lexical_rank) + DENSE_WEIGHT * _half(meaning(cosine), dense_rank)
-        fused.append(_Fused(chunk_id, score, cosine, dense_rank, bm25, lexical_rank))
-    return sorted(fused, key=lambda one: (-one.score, one.chunk_id))
+def _together(found: Sequence[list[Passage]]) -> list[Passage]:
+    """Each passage once, as the phrasing found it that values it most."""
+    if len(found) == 1:
+        return found[0]
+    best: dict[str, Passage] = {}
+    for passage in (passage for passages in found for passage in passages):
+        if passage.chunk_id not in best or passage.score > best[passage.chunk_id].score:
+            best[passage.chunk_id] = passage
+    return sorted(best.values(), key=lambda passage: (-passage.score, passage.chunk_id))
 
 
-def _half(scaled: float, rank: int | None) -> float:
-    return 0.0 if rank is None else 0.5 * scaled + 0.5 * (RANK_K + 1) / (RANK_K + rank)
-
-
-def _shared(found: Sequence[tuple[_Fused, FoundChunk]]) -> list[tuple[float, _Fused, FoundChunk]]:
-    seen: Counter[str] = Counter()
-    weighed = []
-    for one, there in found:
-        document = there.chunk.document_id
-        weighed.append((one.score * SAME_DOCUMENT ** seen[document], one, there))
-        seen[document] += 1
-    return sorted(weighed, key=lambda item: -item[0])
-
-
-def _scale(worst: float, best: float) -> Callable[[float | None], float]:
-    """A score → its place between the worst (0) and the best (1); one that a stage did not find has 0."""
-    spread = best - worst
-
-    def place(score: float | None) -> float:
-        if score is None:
-            return 0.0
-        return (score - worst) / spread if spread > 0 else 1.0
-
-    return place
+def _passages(
+    bases: Sequence[KnowledgeBase],
+    question: str,
+    candidates: Sequence[Candidate],
+    live: Mapping[str, FoundChunk],
+    most: int,
+) -> list[Passage]:
+    names = {kb.id: kb.name for kb in bases}
+    return [
+        Passage(
+            chunk_id=one.chunk_id,
+            document_id=there.chunk.document_id,
+            document=there.document,
+            kb=names[there.kb_id],
+            text=there.chunk.text,
+            score=score,
+            place=there.chunk.place,
+            scores=StageScores(one.cosine, one.dense_rank, one.bm25, one.lexical_rank),
+        )
+        for score, one in ordered(question, candidates, live)[:most]
+        for there in (live[one.chunk_id],)
+    ]
 
 
 class _Clock:
@@ -193,10 +232,10 @@ class _Clock:
         self.laps[name] = round((now - self._last) * 1000, 2)
         self._last = now
 
-    async def timed(self, name: str, work: Awaitable[list[Hit]]) -> list[Hit]:
+    async def timed(self, name: str, work: Awaitable[T]) -> T:
         start = time.perf_counter()
         result = await work
-        self.laps[name] = round((time.perf_counter() - start) * 1000, 2)
+        self.laps[name] = round(self.laps.get(name, 0.0) + (time.perf_counter() - start) * 1000, 2)
         return result
 
     def total(self) -> None:

@@ -3,6 +3,8 @@
 ``vectors`` is the ledger of what was written to the vector store: an id is recorded before the vector is
 written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
+``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
+``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
 from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
@@ -25,6 +27,9 @@ knowledge_bases = Table(
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("name", String(120), nullable=False),
     Column("embedding_model", String(120), nullable=False),
+    Column("next_model", String(120)),
+    Column("mover", String(64)),
+    Column("mover_until", Moment),
     Column("epoch", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("tenant", "name"),
@@ -53,7 +58,13 @@ documents = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("valid_from", Moment),
+    Column("valid_until", Moment),
+    Column("received_by", String(120)),
+    Column("settles", Boolean, nullable=False, default=False),
     UniqueConstraint("kb_id", "name"),
+    Index(None, "kb_id", "valid_from"),
+    Index(None, "kb_id", "valid_until"),
 )
 
 document_versions = Table(
@@ -66,6 +77,31 @@ document_versions = Table(
     Column("chunks", Integer, nullable=False),
     Column("embedded", Integer, nullable=False),
     Column("published_at", Moment, nullable=False),
+    Column("published_by", String(120)),
+    Column("restored_from", Integer),
+    Column("title", String(500)),
+    Column("media_type", String(120)),
+    Column("size", Integer),
+    Column("message", Text),
+    Column("pieces", JSON(none_as_null=True)),
+)
+
+# Chunks that earlier versions have and the live one has not, as they were indexed. ``last_version`` had it.
+past_chunks = Table(
+    "past_chunks",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("fingerprint", String(40), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("kb_id", ForeignKey("knowledge_bases.id"), nullable=False),
+    Column("document_id", ForeignKey("documents.id"), nullable=False),
+    Column("last_version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("heading", Text, nullable=False),
+    Column("indexed", Text, nullable=False),
+    Column("indexed_heading", Text, nullable=False),
+    Index(None, "document_id", "last_version"),
+    Index(None, "kb_id"),
 )
 
 chunks = Table(
@@ -102,11 +138,32 @@ vectors = Table(
     "vectors",
     metadata,
     Column("chunk_id", String(40), primary_key=True),
+    Column("model", String(120), primary_key=True),
     Column("tenant", ForeignKey("tenants.id"), nullable=False),
     Column("kb_id", ForeignKey("knowledge_bases.id"), nullable=False),
     Column("document_id", ForeignKey("documents.id"), nullable=False, index=True),
     Column("fingerprint", String(40), nullable=False),
     Column("written", Boolean, nullable=False, default=False),
+    Index(None, "kb_id", "model"),
+)
+
+# How an embedding model was configured, without its key: so that questions can still be embedded with it.
+embedding_models = Table(
+    "embedding_models",
+    metadata,
+    Column("id", String(120), primary_key=True),
+    Column("recipe", JSON, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+# Collections that no knowledge base stands on any more, dropped a while later: a question may still be looking.
+retired_collections = Table(
+    "retired_collections",
+    metadata,
+    Column("kb_id", ForeignKey("knowledge_bases.id"), primary_key=True),
+    Column("model", String(120), primary_key=True),
+    Column("tenant", ForeignKey("tenants.id"), nullable=False),
+    Column("retired_at", Moment, nullable=False),
 )
 
 # An answer that people wrote. ``state``: proposed, live or retired. ``source`` says where it came from. Every change

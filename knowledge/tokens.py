@@ -1,7 +1,7 @@
 """Text → terms: the words that the lexical index, term coverage and idf are made of.
 
 A term never contains a space. Text is folded first: NFKC (full-width forms become ASCII, ligatures are undone),
-lower case, zero-width characters and soft hyphens removed. Then:
+lower case, traditional characters simplified, zero-width characters and soft hyphens removed. Then:
 
 ===========================  ==========================================================================
 运费险                        overlapping pairs ``运费 费险``; a run of one character is that character
@@ -18,11 +18,13 @@ The same function must be used for indexing and asking; a change of it needs a r
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 
-TERMS_VERSION = 1
+TERMS_VERSION = 2
 """Grows with every change of what :func:`terms` returns. Store it beside an index that was built with it."""
 
 # Han (with extensions and compatibility forms), kana and hangul: scripts written without spaces, or agglutinating.
@@ -36,17 +38,32 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(%?)")
 _SEPARATORS = re.compile(r"[-_.]")
+_PAIRS = re.findall(
+    r"(\S)(\S)", (Path(__file__).parent / "simplified.txt").read_text(encoding="utf-8").split("\n", 1)[1]
+)
+_TRADITIONAL: defaultdict[str, str] = defaultdict(str)
+for _from, _to in _PAIRS:
+    _TRADITIONAL[_to] += _from
+_SIMPLIFIED = {ord(traditional): simplified for traditional, simplified in _PAIRS}
+_VARIANTS = frozenset(map(chr, _SIMPLIFIED))
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _LETTERS_THEN_DIGITS = re.compile(r"([a-z]{2,})(\d+)")
 
 
 def fold(text: str) -> str:
-    """The spelling that terms are cut from: NFKC, lower case, nothing invisible."""
+    """The spelling that terms are cut from: NFKC, lower case, simplified characters, nothing invisible."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
         text = _INVISIBLE.sub("", text)
         text = text.replace("’", "'")
+        if not _VARIANTS.isdisjoint(text):  # translating costs ten times as much as looking
+            text = text.translate(_SIMPLIFIED)
     return text.lower()
+
+
+def spellings(char: str) -> str:
+    """A simplified character and the traditional ones that fold to it."""
+    return char + _TRADITIONAL.get(char, "")
 
 
 def terms(text: str) -> list[str]:

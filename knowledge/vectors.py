@@ -31,9 +31,10 @@ QUERY_SECONDS = 30.0
 BATCH = 1000  # below the server's own limit of about 5,400 rows a call
 
 
-def collection_name(kb: KnowledgeBase) -> str:
-    """``tenant.kb.model``, within Chroma's alphabet [a-zA-Z0-9._-] and 512 characters."""
-    return f"{kb.tenant}.{kb.id}.{kb.embedding_model}"
+def collection_name(kb: KnowledgeBase, model: str | None = None) -> str:
+    """``tenant.kb.model``, within Chroma's alphabet [a-zA-Z0-9._-] and 512 characters; by default of the model that
+    the knowledge base stands on."""
+    return f"{kb.tenant}.{kb.id}.{model or kb.embedding_model}"
 
 
 class ChromaVectors:

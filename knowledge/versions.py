@@ -3,33 +3,31 @@
 Publishing checks that the claim's lease still holds and that the bytes are still the newest; otherwise nothing changes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import and_, insert, or_, select, update
 
+from knowledge import chunk_rows, past, radar
 from knowledge.catalog import next_epoch
+from knowledge.chunk_rows import BATCH, IndexedChunk, Owner
 from knowledge.claims import LEASE, Claim, LeaseLost, held, require_lease
 from knowledge.database import Database, now
-from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase
-from knowledge.tables import chunk_removals, chunks, document_versions, documents
+from knowledge.errors import Conflict
+from knowledge.models import Document, DocumentStatus, KnowledgeBase
+from knowledge.origins import note_origin
+from knowledge.retired import require_model
+from knowledge.tables import document_versions, documents
+from knowledge.validity import Window
+
+__all__ = ["BATCH", "ELSEWHERE", "MAX_ATTEMPTS", "IndexedChunk", "Versions"]
 
 MAX_ATTEMPTS = 5  # a document that kills its worker this often is given up, with a reason
-BATCH = 500  # rows a statement; SQLite allows 32,766 variables
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedChunk:
-    """A chunk with what is embedded and indexed for it, and a fingerprint of that."""
-
-    chunk: Chunk
-    indexed: str
-    heading: str
-    fingerprint: str
+ELSEWHERE = ""  # the content hash of a document whose bytes are still at its address
 
 
 class Versions:
@@ -38,20 +36,36 @@ class Versions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def receive(self, kb: KnowledgeBase, name: str, *, content_hash: str, size: int) -> tuple[str, bool]:
+    async def receive(
+        self,
+        kb: KnowledgeBase,
+        name: str,
+        *,
+        content_hash: str,
+        size: int,
+        window: Window | None = None,
+        by: str | None = None,
+        url: str | None = None,
+    ) -> tuple[str, bool]:
         """Note new bytes for a document; → (document id, whether there is anything to do).
 
         The same bytes as the live version, or as the run under way, are nothing to do. Failed ones are tried again.
+        A ``window`` holds at once; None leaves the document its own. ``url`` is the address they come from, if they
+        come from one. Raises InvalidInput ``validity_window``.
         """
+        valid = {} if window is None else _window(window.checked())
         async with self._database.write() as connection:
             query = select(documents).where(documents.c.kb_id == kb.id, documents.c.name == name)
             known = (await connection.execute(query)).first()
+            if known is not None and valid:
+                await connection.execute(update(documents).where(documents.c.id == known.id).values(**valid))
+                await next_epoch(connection, kb.id)
             if known is not None and _nothing_to_do(known, content_hash):
                 return known.id, False
             fresh = {
                 "status": DocumentStatus.RECEIVED,
                 "content_hash": content_hash,
-                "size": size,
+                "size": known.size if known is not None and content_hash == ELSEWHERE else size,
                 "stage": None,
                 "progress": 0,
                 "reason": None,
@@ -59,19 +73,34 @@ class Versions:
                 "owner": None,
                 "lease_until": None,
                 "attempts": 0,
+                "settles": False,
+                "received_by": by,
                 "updated_at": now(),
             }
             if known is not None:
                 await connection.execute(update(documents).where(documents.c.id == known.id).values(**fresh))
-                return known.id, True
-            document_id = uuid4().hex
-            row = {"id": document_id, "tenant": kb.tenant, "kb_id": kb.id, "name": name, "created_at": now()}
-            await connection.execute(insert(documents).values(**row, **fresh))
+                document_id = known.id
+            else:
+                document_id = uuid4().hex
+                row = {"id": document_id, "tenant": kb.tenant, "kb_id": kb.id, "name": name, "created_at": now()}
+                await connection.execute(insert(documents).values(**row, **valid, **fresh))
+            if url is not None:
+                await note_origin(connection, document_id, kb.tenant, url)
             return document_id, True
+
+    async def set_window(self, document: Document, window: Window) -> None:
+        """When a document is valid, from now on. Raises InvalidInput ``validity_window``."""
+        mine = documents.c.id == document.id
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(documents).where(mine).values(**_window(window.checked()), updated_at=now())
+            )
+            await next_epoch(connection, document.kb_id)
 
     async def reopen(self, document: Document) -> None:
         """Have the bytes last received processed once more, whatever came of them."""
-        values = {"status": DocumentStatus.RECEIVED, "reason": None, "message": None, "attempts": 0, "progress": 0}
+        values: dict[str, Any] = {"reason": None, "message": None, "attempts": 0, "progress": 0, "settles": False}
+        values["status"] = DocumentStatus.RECEIVED
         mine = (documents.c.id == document.id) & (documents.c.status != DocumentStatus.DELETED)
         async with self._database.write() as connection:
             await connection.execute(update(documents).where(mine).values(**values, owner=None, updated_at=now()))
@@ -108,7 +137,37 @@ class Versions:
                     update(documents).where(documents.c.id == document_id).values(**_failure("corrupt", message))
                 )
                 return None
-        return Claim(row.id, row.tenant, row.kb_id, row.name, row.content_hash, owner)
+        return Claim(row.id, row.tenant, row.kb_id, row.name, row.content_hash, owner, row.settles)
+
+    async def expect(self, kb: KnowledgeBase, name: str, url: str) -> tuple[str, bool]:
+        """Note that a document's bytes are to be fetched from an address; → as :meth:`receive`."""
+        return await self.receive(kb, name, content_hash=ELSEWHERE, size=0, url=url)
+
+    async def fetched(self, claim: Claim, *, content_hash: str, size: int) -> Claim | None:
+        """The bytes are here; None when they are those that are live, and the run is over. Raises LeaseLost."""
+        async with self._database.write() as connection:
+            live = await connection.scalar(select(documents.c.live_hash).where(held(claim)))
+            values = _as_it_was(content_hash) if live == content_hash else {"content_hash": content_hash}
+            done = await connection.execute(update(documents).where(held(claim)).values(**values, size=size))
+        if done.rowcount != 1:
+            raise LeaseLost(claim.document_id)
+        return None if live == content_hash else replace(claim, content_hash=content_hash)
+
+    async def live_hash(self, document_id: str) -> str | None:
+        """Of the bytes that answer now."""
+        async with self._database.read() as connection:
+            found: str | None = await connection.scalar(
+                select(documents.c.live_hash).where(documents.c.id == document_id)
+            )
+        return found
+
+    async def unchanged(self, claim: Claim) -> None:
+        """The address still has what is live: the run is over. Raises LeaseLost."""
+        async with self._database.write() as connection:
+            here = held(claim) & documents.c.live_hash.is_not(None)
+            done = await connection.execute(update(documents).where(here).values(**_as_it_was(documents.c.live_hash)))
+        if done.rowcount != 1:
+            raise LeaseLost(claim.document_id)
 
     async def progress(self, claim: Claim, stage: str, percent: int) -> None:
         """Report and renew the lease. Raises LeaseLost."""
@@ -168,52 +227,117 @@ class Versions:
         media_type: str,
         embedded: int,
         notes: Sequence[str] = (),
+        window: Window | None = None,
+        models: Collection[str] | None = None,
     ) -> None:
-        """Make these chunks the document, in one transaction. Raises LeaseLost, and then nothing has changed."""
+        """Make these chunks the document, in one transaction.
+
+        ``window`` is what the document itself says of when it is valid; None leaves what people said. ``models`` are
+        those whose vectors of the chunks are written. Raises ModelSwitched when the knowledge base stands on another
+        one by now, and LeaseLost; then nothing has changed.
+        """
+        owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
+        says = await asyncio.to_thread(radar.stated, pieces, document=claim.name)
+        message = " ".join(notes) or None
+        valid = {} if window is None else _window(window)
         async with self._database.write() as connection:
             version = await require_lease(connection, claim) + 1
-            await _replace_chunks(connection, claim, pieces)
-            await connection.execute(
-                update(documents)
-                .where(documents.c.id == claim.document_id)
-                .values(
-                    status=DocumentStatus.LIVE,
-                    live_hash=claim.content_hash,
-                    version=version,
-                    title=title,
-                    media_type=media_type,
-                    stage=None,
-                    progress=100,
-                    reason=None,
-                    message=" ".join(notes) or None,
-                    owner=None,
-                    lease_until=None,
-                    updated_at=now(),
-                )
-            )
-            await connection.execute(
-                insert(document_versions).values(
-                    document_id=claim.document_id,
-                    number=version,
-                    tenant=claim.tenant,
-                    content_hash=claim.content_hash,
-                    chunks=len(pieces),
-                    embedded=embedded,
-                    published_at=now(),
-                )
-            )
+            if models is not None:
+                await require_model(connection, claim.kb_id, models)
+            replaced = await chunk_rows.replace(connection, owner, pieces, changed=window is not None)
+            values = {"version": version, "title": title, "media_type": media_type, "live_hash": claim.content_hash}
+            changed = update(documents).where(documents.c.id == claim.document_id)
+            changed = changed.values(**values, **_done(message), **valid).returning(documents)
+            row = (await connection.execute(changed)).one()
+            noted = {"number": version, "content_hash": claim.content_hash, "embedded": embedded, "message": message}
+            noted |= {"title": title, "media_type": media_type, "size": row.size, "published_by": row.received_by}
+            await past.keep(connection, owner, pieces, replaced, noted)
+            await radar.watch(connection, owner, pieces, replaced, says)
 
-    async def delete(self, document: Document) -> None:
-        """Take a document out of every answer, at once. Its vectors become orphans."""
+    # earlier versions
+
+    async def restore(self, document: Document, number: int, *, by: str | None) -> None:
+        """Make an earlier version live again, at once, as a new publication; what vectors are missing follows.
+
+        A run that is under way for newer bytes ends. Raises NotFound ``version_not_found``, Conflict
+        ``document_deleted``.
+        """
+        owner = Owner(document.tenant, document.kb_id, document.id)
+        mine = documents.c.id == document.id
         async with self._database.write() as connection:
-            old = select(chunks.c.id).where(chunks.c.document_id == document.id)
-            gone = list((await connection.execute(old)).scalars())
-            if gone:
-                await _remove(connection, document.tenant, document.kb_id, gone)
-            values = {"status": DocumentStatus.DELETED, "live_hash": None, "stage": None, "owner": None}
-            await connection.execute(
-                update(documents).where(documents.c.id == document.id).values(**values, updated_at=now())
-            )
+            row = (await connection.execute(select(documents).where(mine).with_for_update())).one()
+            if row.status == DocumentStatus.DELETED:
+                raise Conflict("This document was deleted. Upload it again.", code="document_deleted")
+            old = await past.version_row(connection, document.id, number)
+            pieces = await past.pieces_of(connection, old)
+            replaced = await chunk_rows.replace(connection, owner, pieces)
+            same = {name: getattr(old, name) for name in ("title", "media_type", "content_hash", "message")}
+            size = row.size if old.size is None else old.size
+            waits = {"status": DocumentStatus.RECEIVED, "settles": True, "attempts": 0, "progress": 0, "reason": None}
+            freed = {"owner": None, "lease_until": None, "stage": None, "updated_at": now()}
+            now_live = {"version": row.version + 1, "live_hash": old.content_hash, "size": size}
+            await connection.execute(update(documents).where(mine).values(**same, **now_live, **waits, **freed))
+            restored_from = old.restored_from or number
+            noted = {**same, "number": row.version + 1, "size": size, "embedded": 0, "published_by": by}
+            await past.keep(connection, owner, pieces, replaced, {**noted, "restored_from": restored_from})
+            says = await asyncio.to_thread(radar.stated, replaced.fresh, document=document.name)
+            await radar.watch(connection, owner, pieces, replaced, says)
+
+    async def before(self, document: Document) -> int:
+        """The version that undoing the last publication brings back. Raises Conflict ``nothing_to_undo``.
+
+        Of one that is itself a version brought back, the one before that: so undoing twice goes back twice.
+        """
+        mine = document_versions.c.document_id == document.id
+        query = select(document_versions.c.number, document_versions.c.restored_from).where(mine)
+        async with self._database.read() as connection:
+            came_from = {row.number: row.restored_from or row.number for row in await connection.execute(query)}
+        wanted = came_from.get(document.version, 0) - 1
+        if wanted not in came_from:
+            raise Conflict("There is no earlier version of this document to go back to.", code="nothing_to_undo")
+        return int(wanted)
+
+    async def pieces(self, claim: Claim) -> list[IndexedChunk]:
+        """What is live of a document. Raises LeaseLost."""
+        async with self._database.read() as connection:
+            version = await require_lease(connection, claim)
+            return await past.pieces_of(connection, await past.version_row(connection, claim.document_id, version))
+
+    async def settle(self, claim: Claim) -> None:
+        """The version that was made live again has its vectors. Raises LeaseLost."""
+        values = {"status": DocumentStatus.LIVE, "stage": None, "progress": 100, "owner": None, "lease_until": None}
+        async with self._database.write() as connection:
+            changed = update(documents).where(held(claim)).values(**values, settles=False, updated_at=now())
+            if (await connection.execute(changed)).rowcount != 1:
+                raise LeaseLost(claim.document_id)
+
+    async def delete(self, document: Document) -> set[str]:
+        """Take a document out of every answer, at once, and forget every version; → what bytes it had.
+
+        Its vectors become orphans. Of the document its name and the hash of its bytes stay.
+        """
+        mine = documents.c.id == document.id
+        async with self._database.write() as connection:
+            had = await past.hashes(connection, mine)
+            await chunk_rows.remove(connection, Owner(document.tenant, document.kb_id, document.id))
+            await past.forget(connection, document.id)
+            await radar.forget(connection, document.id)
+            values: dict[str, Any] = {"status": DocumentStatus.DELETED, "live_hash": None, "stage": None, "owner": None}
+            values |= {"message": None, "title": None, "settles": False, **_window(Window())}
+            await connection.execute(update(documents).where(mine).values(**values, updated_at=now()))
+        return had
+
+    async def hashes_of(self, kb: KnowledgeBase) -> set[str]:
+        """Of the bytes that a knowledge base's documents and their versions were made from."""
+        async with self._database.read() as connection:
+            return await past.hashes(connection, documents.c.kb_id == kb.id)
+
+    async def needed(self, tenant: str, among: Collection[str] | None = None) -> set[str]:
+        """Hashes of the bytes that a tenant's documents and their versions are made from."""
+        which = and_(documents.c.tenant == tenant, documents.c.status != DocumentStatus.DELETED)
+        async with self._database.read() as connection:
+            found = await past.hashes(connection, which)
+        return found if among is None else found & set(among)
 
 
 def _nothing_to_do(known: Any, content_hash: str) -> bool:
@@ -221,6 +345,19 @@ def _nothing_to_do(known: Any, content_hash: str) -> bool:
         return False
     under_way = known.status in (DocumentStatus.RECEIVED, DocumentStatus.PROCESSING)
     return under_way or (known.status == DocumentStatus.LIVE and known.live_hash == content_hash)
+
+
+def _window(window: Window) -> dict[str, Any]:
+    return {"valid_from": window.start, "valid_until": window.end}
+
+
+def _done(message: str | None) -> dict[str, Any]:
+    ended: dict[str, Any] = {"stage": None, "progress": 100, "reason": None, "owner": None, "lease_until": None}
+    return {"status": DocumentStatus.LIVE, **ended, "message": message, "settles": False, "updated_at": now()}
+
+
+def _as_it_was(content_hash: Any) -> dict[str, Any]:
+    return {**_done(None), "content_hash": content_hash}
 
 
 def _failure(reason: str, message: str) -> dict[str, Any]:
@@ -233,57 +370,3 @@ def _failure(reason: str, message: str) -> dict[str, Any]:
         "lease_until": None,
         "updated_at": now(),
     }
-
-
-async def _replace_chunks(connection: AsyncConnection, claim: Claim, pieces: Sequence[IndexedChunk]) -> None:
-    known = select(chunks).where(chunks.c.document_id == claim.document_id)
-    old = {row.id: row for row in await connection.execute(known)}
-    new_ids = {piece.chunk.id for piece in pieces}
-    gone = [chunk_id for chunk_id in old if chunk_id not in new_ids]
-    changed = any(piece.chunk.id not in old or _differs(old[piece.chunk.id], piece) for piece in pieces)
-    epoch = await next_epoch(connection, claim.kb_id) if changed or gone else 0
-    if gone:
-        await _log_removals(connection, claim.tenant, claim.kb_id, gone, epoch)
-    # Places may have moved without the text changing, so every row is written anew; unchanged text keeps its epoch.
-    await connection.execute(delete(chunks).where(chunks.c.document_id == claim.document_id))
-    rows = [_row(claim, piece, old.get(piece.chunk.id), epoch) for piece in pieces]
-    if rows:
-        await connection.execute(insert(chunks), rows)
-
-
-def _differs(old: Any, piece: IndexedChunk) -> bool:
-    """In what an answer shows of it; its number in the document is not shown."""
-    place = piece.chunk.place
-    shown = (old.fingerprint, old.page, old.sheet, old.row)
-    return shown != (piece.fingerprint, place.page, place.sheet, place.row)
-
-
-def _row(claim: Claim, piece: IndexedChunk, old: Any, epoch: int) -> dict[str, Any]:
-    same = old is not None and old.fingerprint == piece.fingerprint
-    return {
-        "id": piece.chunk.id,
-        "tenant": claim.tenant,
-        "kb_id": claim.kb_id,
-        "document_id": claim.document_id,
-        "ordinal": piece.chunk.ordinal,
-        "text": piece.chunk.text,
-        "heading": piece.chunk.place.heading,
-        "page": piece.chunk.place.page,
-        "sheet": piece.chunk.place.sheet,
-        "row": piece.chunk.place.row,
-        "indexed": piece.indexed,
-        "indexed_heading": piece.heading,
-        "fingerprint": piece.fingerprint,
-        "epoch": old.epoch if same else epoch,
-    }
-
-
-async def _remove(connection: AsyncConnection, tenant: str, kb_id: str, gone: Sequence[str]) -> None:
-    await _log_removals(connection, tenant, kb_id, gone, await next_epoch(connection, kb_id))
-    for start in range(0, len(gone), BATCH):
-        await connection.execute(delete(chunks).where(chunks.c.id.in_(gone[start : start + BATCH])))
-
-
-async def _log_removals(connection: AsyncConnection, tenant: str, kb_id: str, gone: Sequence[str], epoch: int) -> None:
-    rows = [{"kb_id": kb_id, "epoch": epoch, "chunk_id": chunk_id, "tenant": tenant} for chunk_id in gone]
-    await connection.execute(insert(chunk_removals), rows)

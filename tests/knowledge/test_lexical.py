@@ -66,3 +66,22 @@ async def test_rarer_terms_weigh_more(tmp_path: Path) -> None:
         await services.parts.lexical.at_epoch(kb)
         rarity = services.parts.lexical.rarity([kb])
         assert rarity("没有的") > rarity("清关") > rarity("佣金") > 0
+
+
+async def test_many_changes_come_in_pages_of_which_the_last_brings_the_epoch(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        for number in range(5):
+            await take_in(services, "shop", f"{number}.md", f"# 第 {number} 号\n\n货架编号 QX-{number}。")
+        catalog = services.knowledge.catalog
+        kb = await catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        pages = [page async for page in catalog.changes(kb.id, since=0, page=2)]
+        assert [len(page.added) for page in pages] == [2, 2, 1]
+        assert [page.epoch for page in pages] == [0, 0, kb.epoch]
+        assert len({chunk_id for page in pages for chunk_id, _, _ in page.added}) == 5
+        replica = TantivyReplica(None)
+        for page in pages:
+            replica.apply(page)
+        assert replica.epoch == kb.epoch
+        assert len(replica.search("货架编号", 9)) == 5
+        nothing = [page async for page in catalog.changes(kb.id, since=kb.epoch, page=2)]
+        assert [(page.added, page.epoch) for page in nothing] == [((), kb.epoch)]

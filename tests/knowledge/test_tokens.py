@@ -56,6 +56,11 @@ def test_full_width_and_invisible_characters_make_no_difference() -> None:
     assert terms("ＨＢ－ＫＴ－２０４８") == terms("HB-\u200bKT-2048")
 
 
+def test_traditional_characters_are_found_by_simplified_ones_and_the_other_way_round() -> None:
+    assert terms("運費險由誰承擔") == terms("运费险由谁承担")
+    assert "乾" in terms("乾")[0]  # has a meaning of its own in simplified text, too
+
+
 def test_sentence_punctuation_is_not_part_of_a_number_or_a_word() -> None:
     assert terms("Costs 25. Fine.") == ["cost", "25", "fine"]
 

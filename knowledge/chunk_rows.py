@@ -1,0 +1,107 @@
+"""The rows of a document's chunks: what a publication writes, and what it takes away. All inside its transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from knowledge.catalog import next_epoch
+from knowledge.models import Chunk
+from knowledge.tables import chunk_removals, chunks
+
+BATCH = 500  # rows a statement; SQLite allows 32,766 variables
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedChunk:
+    """A chunk with what is embedded and indexed for it, and a fingerprint of that."""
+
+    chunk: Chunk
+    indexed: str
+    heading: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose chunks they are."""
+
+    tenant: str
+    kb_id: str
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What a publication changed: the rows that were there before, and the pieces that were not."""
+
+    before: Mapping[str, Row[Any]]
+    fresh: tuple[IndexedChunk, ...]
+    gone: tuple[Row[Any], ...]
+
+
+async def replace(
+    connection: AsyncConnection, owner: Owner, pieces: Sequence[IndexedChunk], *, changed: bool = False
+) -> Replaced:
+    """Make these pieces the document. The epoch moves where an answer would show the difference, or it ``changed``."""
+    known = select(chunks).where(chunks.c.document_id == owner.document_id)
+    old = {row.id: row for row in await connection.execute(known)}
+    new = {piece.chunk.id: piece.fingerprint for piece in pieces}
+    gone = [chunk_id for chunk_id in old if chunk_id not in new]
+    changed = changed or any(piece.chunk.id not in old or _differs(old[piece.chunk.id], piece) for piece in pieces)
+    epoch = await next_epoch(connection, owner.kb_id) if changed or gone else 0
+    if gone:
+        await _log_removals(connection, owner, gone, epoch)
+    # Places may have moved without the text changing, so every row is written anew; unchanged text keeps its epoch.
+    await connection.execute(delete(chunks).where(chunks.c.document_id == owner.document_id))
+    rows = [_row(owner, piece, old.get(piece.chunk.id), epoch) for piece in pieces]
+    if rows:
+        await connection.execute(insert(chunks), rows)
+    fresh = tuple(piece for piece in pieces if (was := old.get(piece.chunk.id)) is None or _other(was, piece))
+    return Replaced(old, fresh, tuple(row for row in old.values() if new.get(row.id) != row.fingerprint))
+
+
+async def remove(connection: AsyncConnection, owner: Owner) -> None:
+    """Take all of them out."""
+    mine = chunks.c.document_id == owner.document_id
+    gone = list((await connection.execute(select(chunks.c.id).where(mine))).scalars())
+    if gone:
+        await _log_removals(connection, owner, gone, await next_epoch(connection, owner.kb_id))
+        await connection.execute(delete(chunks).where(mine))
+
+
+def _other(old: Row[Any], piece: IndexedChunk) -> bool:
+    return bool(old.fingerprint != piece.fingerprint)
+
+
+def _differs(old: Row[Any], piece: IndexedChunk) -> bool:
+    """In what an answer shows of it; its number in the document is not shown."""
+    place = piece.chunk.place
+    shown = (old.fingerprint, old.page, old.sheet, old.row)
+    return shown != (piece.fingerprint, place.page, place.sheet, place.row)
+
+
+def _row(owner: Owner, piece: IndexedChunk, old: Row[Any] | None, epoch: int) -> dict[str, Any]:
+    return {
+        "id": piece.chunk.id,
+        "tenant": owner.tenant,
+        "kb_id": owner.kb_id,
+        "document_id": owner.document_id,
+        "ordinal": piece.chunk.ordinal,
+        "text": piece.chunk.text,
+        "heading": piece.chunk.place.heading,
+        "page": piece.chunk.place.page,
+        "sheet": piece.chunk.place.sheet,
+        "row": piece.chunk.place.row,
+        "indexed": piece.indexed,
+        "indexed_heading": piece.heading,
+        "fingerprint": piece.fingerprint,
+        "epoch": epoch if old is None or _other(old, piece) else old.epoch,
+    }
+
+
+async def _log_removals(connection: AsyncConnection, owner: Owner, gone: Sequence[str], epoch: int) -> None:
+    rows = [{"kb_id": owner.kb_id, "epoch": epoch, "chunk_id": chunk_id, "tenant": owner.tenant} for chunk_id in gone]
+    await connection.execute(insert(chunk_removals), rows)
