@@ -7,8 +7,8 @@ GPU_STAMP := $(VENV)/.installed-gpu
 CACHE := $${COPILOT_CACHE:-$$HOME/.cache/merchant-copilot}
 # GPU=0 leaves torch and diffusers (1.4 GB) out of the tests, which then skip what needs them and say so.
 GPU ?= 1
-# Test files at a time. Two cores: a quarter of the time of two files is waiting for processes and browsers.
-WORKERS ?= 3
+# Test files at a time. Two cores: more than a third of the time of a file is waiting for processes and browsers.
+WORKERS ?= 4
 export UV_PYTHON_DOWNLOADS := never
 
 # Without the packages of CUDA, which come with torch where there is one.
@@ -17,7 +17,7 @@ NO_CUDA := $(foreach name,torch triton cuda-bindings cuda-pathfinder cuda-toolki
 	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx,\
 	--no-emit-package $(name))
 
-.PHONY: install gpu up test check demo lock browser clean
+.PHONY: install gpu up test check demo lock samples browser clean
 
 install: $(STAMP)
 
@@ -66,10 +66,14 @@ browser:
 
 # The lock names versions and hashes and no index.
 lock: install
-	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra ocr --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra gpu --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --quiet --constraint requirements.lock $(NO_CUDA) -o requirements-gpu.lock
+
+# After a change of the samples, of a loader or of chunking: their vectors, which come along (a test says when).
+samples: install
+	$(BIN)/python -m app.samples
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

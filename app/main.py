@@ -15,6 +15,7 @@ from app.api import (
     answer_cache,
     artifacts,
     chat,
+    conflicts,
     conversations,
     curation,
     jobs,
@@ -24,6 +25,8 @@ from app.api import (
     pages,
     prompts,
     receipts,
+    sources,
+    synonyms,
 )
 from app.api.limits import BodyLimit
 from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
@@ -72,7 +75,7 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    for module in (*answers, knowledge, jobs, artifacts, keys, operations, pages):
+    for module in (*answers, knowledge, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

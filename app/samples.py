@@ -1,7 +1,11 @@
-"""The sample knowledge base of a first start: taken in through the running service, with a progress bar."""
+"""The sample knowledge base of a first start: taken in through the running service, with a progress bar.
+
+``python -m app.samples`` embeds its chunks ahead of time, so that nobody's first start waits for it.
+"""
 
 import asyncio
 import json
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +27,18 @@ POLL_SECONDS = 0.3
 def suggestions() -> dict[str, list[str]]:
     """Questions a newcomer can click, by language; each is answered by the samples."""
     found: dict[str, list[str]] = json.loads((Path(__file__).parent / "samples.json").read_text(encoding="utf-8"))
+    return found
+
+
+def indexed_texts() -> list[str]:
+    """What is embedded of each chunk of the samples, in the order of their files."""
+    from ingest.chunk import chunk, indexed_text
+    from ingest.loaders import load
+
+    found = []
+    for source in expand([str(FOLDER)]):
+        loaded = load(source.path, name=source.name, max_bytes=source.path.stat().st_size)
+        found += [indexed_text(loaded.title or source.name, one) for one in chunk(loaded, document_id=source.name)]
     return found
 
 
@@ -69,3 +85,17 @@ async def _watch(http: httpx.AsyncClient) -> None:
             if not waiting:
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+
+def _embed_ahead() -> int:
+    from knowledge.embeddings import known_vectors
+    from knowledge.settings import KnowledgeSettings
+    from knowledge.wiring import make_embedder
+
+    known_vectors.SAMPLES.unlink(missing_ok=True)
+    settings = KnowledgeSettings(embedder="bundled")
+    return known_vectors.write(known_vectors.SAMPLES, indexed_texts(), make_embedder(settings))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{_embed_ahead()} vectors\n")

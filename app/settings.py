@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from app.channel_settings import ChannelSettings
+from ingest.ocr.choice import RecognizerName
 from knowledge.errors import InvalidInput
 
 
@@ -118,7 +119,17 @@ class Settings(ChannelSettings):
     call_log_days: int = Field(
         90, ge=1, description="Days that calls of models, and what answers were made from, are kept."
     )
+    ocr: RecognizerName = Field("auto", description="Read the text of scans and pictures (extra `ocr`).")
     max_upload_mb: int = Field(50, ge=1, description="Largest document.")
+    fetch_allow: tuple[str, ...] = Field(
+        (), description="Hosts and networks of one's own that pages may be fetched from, as a JSON list."
+    )
+    fetch_agent: str = Field(
+        "MerchantCopilot/0.1", min_length=1, description="Who fetches pages, as sites and their robots.txt see it."
+    )
+    source_folders: tuple[str, ...] = Field(
+        (), description="Folders and `s3://` prefixes that sources may watch, as a JSON list; empty: none."
+    )
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."
     )

@@ -1,11 +1,14 @@
 """The service put together from settings: what is behind which port is decided here and nowhere else."""
 
-from collections.abc import AsyncIterator, Sequence
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
 from app.answerer import CALIBRATED_MODEL, make_answerer, make_prompts
 from app.channels.calls import Calls
@@ -59,6 +62,12 @@ from app.llm.logged import CallBook
 from app.llm.tokens import TokenCounter
 from app.services import KnowledgeService
 from app.settings import Settings
+from app.sources.items import SourceItems
+from app.sources.keeper import Keeper
+from app.sources.places import Places
+from app.sources.service import Sources
+from app.sources.store import SourceStore
+from app.sources.sync import Synchroniser
 from app.studio import running_jobs, studio_handlers
 from app.tools.commands import Commands
 from app.tools.create_copy import CreateCopy
@@ -66,13 +75,20 @@ from app.tools.job_tools import CancelJob, JobStatus
 from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
 from ingest.files import FileStore
-from ingest.loaders import load
+from ingest.parsing import DirectParser, IsolatedParser, Parser
 from ingest.pipeline import Pipeline
+from ingest.web.addresses import Allowed
+from ingest.web.arrival import Arrivals
+from ingest.web.fetch import Fetcher
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
+from knowledge.database import now
 from knowledge.models import DEFAULT_TENANT
+from knowledge.past import PastVersions
 from knowledge.ports import Embedder, VectorStore
+from knowledge.rerank import Reranker
 from knowledge.wiring import Knowledge
 
 
@@ -97,6 +113,7 @@ class Services:
     replies: Replies
     handoffs: Handoffs
     curation: Curation
+    conflicts: Conflicts
     calls: Calls
     model_calls: ModelCalls
     channel_processes: ChannelProcesses
@@ -108,11 +125,16 @@ class Services:
     examples: Examples
     receipts: Receipts
     turn_list: TurnList
+    sources: Sources
+    keeper: Keeper
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Doubles to put in place of what is expensive; None is the real thing. ``handlers`` are further kinds of job."""
+    """Doubles to put in place of what is expensive; None is the real thing. ``handlers`` are further kinds of job.
+
+    ``clock`` says what is valid now. Who has doubles reads documents in this process, too: one of its own costs 0.3 s.
+    """
 
     embedder: Embedder | None = None
     vectors: VectorStore | None = None
@@ -122,6 +144,10 @@ class Twins:
     streams: TurnStreams | None = None
     events: JobEvents | None = None
     handlers: Sequence[Handler[Any]] = ()
+    parser: Parser | None = field(default_factory=DirectParser)
+    clock: Callable[[], datetime] = now
+    reranker: Reranker | None = None
+    fetcher: Fetcher | None = None
 
 
 @asynccontextmanager
@@ -132,21 +158,33 @@ async def running_services(
 
     Without a Redis nothing is queued: the caller runs the pipeline itself.
     """
-    twins = twins or Twins()
+    twins = twins or Twins(parser=None)
     settings.data.mkdir(parents=True, exist_ok=True)
-    parts = knowledge_wiring.build(settings, chroma_url=chroma_url, embedder=twins.embedder, vectors=twins.vectors)
+    parts = knowledge_wiring.build(
+        settings,
+        chroma_url=chroma_url,
+        embedder=twins.embedder,
+        vectors=twins.vectors,
+        reranker=twins.reranker,
+        clock=twins.clock,
+    )
     redis = redis_url or settings.redis_url
     cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
     streams = twins.streams or (RedisStreams(redis) if redis else MemoryStreams())
+    parser = twins.parser or _parser(settings)
     try:
         await migrate(parts.database)
+        await parts.embedders.remember()
         await parts.catalog.ensure_tenant(DEFAULT_TENANT, DEFAULT_TENANT)
         counter = TokenCounter(settings.cache_folder / "tokenizers")
         model_calls = ModelCalls(parts.database, currency=settings.prices.currency)
         calls = CallBook(model_calls, counter)
         answerer = twins.answerer or make_answerer(settings, parts.embedder, counter)
         files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
-        pipeline = _pipeline(parts, files)
+        fetcher = twins.fetcher or Fetcher(
+            agent=settings.fetch_agent, max_bytes=files.max_bytes, allowed=Allowed.of(settings.fetch_allow)
+        )
+        pipeline = _pipeline(parts, files, parser, fetcher)
         model = answerer.model if isinstance(answerer, ModelAnswerer) else None
         kinds: list[Handler[Any]] = [IngestHandler(pipeline, parts.versions), *twins.handlers]
         drawer = GpuService(device=settings.image_device)
@@ -157,14 +195,29 @@ async def running_services(
             background() as behind_it,
         ):
             behind = _Behind(
-                parts, files, pipeline, jobs, cache, streams, answerer, shared, calls, model_calls, behind_it
+                parts,
+                files,
+                fetcher,
+                pipeline,
+                jobs,
+                cache,
+                streams,
+                answerer,
+                shared,
+                calls,
+                model_calls,
+                behind_it,
+                twins.clock,
             )
             yield _services(settings, behind)
         await answerer.close()
     finally:
+        parser.close()
         await cache.close()
         await streams.close()
         await parts.vectors.close()
+        if parts.reranker is not None:
+            await parts.reranker.close()
         await parts.database.close()
 
 
@@ -182,15 +235,22 @@ def _worker(jobs: JobService, *, has_model: bool) -> Worker:
     return Worker(registry, commands, prompts.load("work"))
 
 
-def _pipeline(parts: Knowledge, files: FileStore) -> Pipeline:
+def _parser(settings: Settings) -> Parser:
+    soffice = shutil.which("soffice") or shutil.which("libreoffice")
+    return IsolatedParser(soffice=Path(soffice) if soffice else None, ocr=settings.ocr)
+
+
+def _pipeline(parts: Knowledge, files: FileStore, parser: Parser, fetcher: Fetcher) -> Pipeline:
     return Pipeline(
         catalog=parts.catalog,
         versions=parts.versions,
         vector_ledger=parts.vector_ledger,
         vectors=parts.vectors,
-        embedder=parts.embedder,
+        embedders=parts.embedders,
         files=files,
-        load=load,
+        load=parser.load,
+        unpack=parser.unpack,
+        bring=Arrivals(fetcher, files, parts.origins, parts.versions),
     )
 
 
@@ -200,6 +260,7 @@ class _Behind:
 
     parts: Knowledge
     files: FileStore
+    fetcher: Fetcher
     pipeline: Pipeline
     jobs: JobService
     cache: AnswerCache
@@ -209,13 +270,15 @@ class _Behind:
     calls: CallBook
     model_calls: ModelCalls
     background: Background
+    clock: Callable[[], datetime]
 
 
 def _services(settings: Settings, behind: _Behind) -> Services:
     parts, files, jobs, answerer = behind.parts, behind.files, behind.jobs, behind.answerer
     calibrated = parts.embedder.model_id.startswith(CALIBRATED_MODEL)
     cache_use = AnswerCacheUse(parts.database, default=settings.answer_cache)
-    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}"
+    reranked = f"{parts.reranker.model_id}/{settings.rerank_top}" if parts.reranker else ""
+    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}/{reranked}"
     kept = KeptAnswers(behind.cache, behind.flights, cache_use, recipe=recipe, known_scale=calibrated)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
@@ -228,13 +291,15 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         retriever=parts.retriever,
         files=files,
         jobs=jobs,
+        past=PastVersions(parts.database),
+        allowed=behind.fetcher.allowed,
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
     evidence = Evidence(parts.retriever, partial(assess, known_scale=calibrated), passages=settings.passages)
     examples = Examples(parts.database, parts.embedder)
     versions = make_prompts(settings, parts.database, answerer, examples)
     curated, gaps = CuratedAnswers(parts.database), Gaps(parts.database, parts.embedder, known_scale=calibrated)
-    matches = CuratedMatches(curated, parts.catalog, parts.embedder, known_scale=calibrated)
+    matches = CuratedMatches(curated, parts.catalog, parts.embedder, known_scale=calibrated, clock=behind.clock)
     chat = ChatService(
         catalog=parts.catalog,
         curated=matches,
@@ -273,6 +338,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         groups=Groups(parts.database, parts.catalog),
         replies=Replies(parts.database),
         handoffs=Handoffs(parts.database),
+        conflicts=Conflicts(parts.database, clock=behind.clock),
         curation=Curation(curated, matches, gaps, parts.catalog),
         calls=Calls(parts.database),
         model_calls=behind.model_calls,
@@ -287,7 +353,22 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         receipts=Receipts(parts.database, behind.model_calls),
         turn_list=TurnList(parts.database),
+        **_watching(settings, behind, knowledge),
     )
+
+
+class _Watching(TypedDict):
+    sources: Sources
+    keeper: Keeper
+
+
+def _watching(settings: Settings, behind: _Behind, knowledge: KnowledgeService) -> _Watching:
+    store, items = SourceStore(behind.parts.database), SourceItems(behind.parts.database)
+    places = Places(settings.source_folders, fetcher=behind.fetcher, files=behind.files)
+    return {
+        "sources": Sources(store, items, places, knowledge),
+        "keeper": Keeper(store, places, Synchroniser(items, knowledge), behind.background),
+    }
 
 
 def _recall(settings: Settings, behind: _Behind, conversations: Conversations) -> Recall:

@@ -6,6 +6,7 @@ Dramatiq's threads only hand over: all work happens on one event loop, which own
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import socket
 import time
@@ -55,12 +56,13 @@ async def run_worker(
         raise InvalidInput(
             "There is no Redis. Set COPILOT_REDIS_URL, or start everything with “copilot up”.", code="setting_missing"
         )
-    async with _working(settings, queues, redis, chroma_url) as (jobs, sweep):
-        await Worker(jobs, redis, queues, sweep=sweep, data=settings.data).run()
+    async with _working(settings, queues, redis, chroma_url) as (jobs, sweep, move):
+        await Worker(jobs, redis, queues, sweep=sweep, move=move, data=settings.data).run()
 
 
 class Worker:
-    """One process's share of the work. ``sweep`` is done every few seconds beside the ledger's own."""
+    """One process's share of the work. ``sweep`` is done every few seconds beside the ledger's own; ``move`` goes on by
+    itself, and may take hours."""
 
     def __init__(
         self,
@@ -70,12 +72,14 @@ class Worker:
         *,
         sweep: Callable[[], Awaitable[None]],
         data: Path,
+        move: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._jobs = jobs
         self._queues = queues
         self._redis_url = redis_url
         self._runner = JobRunner(jobs, f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
         self._sweep_more = sweep
+        self._move_on = move
         self._data = data
         self._busy: Counter[str] = Counter()
         self._stop = asyncio.Event()
@@ -93,6 +97,8 @@ class Worker:
             async with asyncio.TaskGroup() as tasks:
                 endless = [tasks.create_task(work()) for work in (self._beat, self._listen)]
                 endless.append(tasks.create_task(self._sweep(tasks)))
+                if self._move_on is not None:
+                    endless.append(tasks.create_task(self._move(self._move_on)))
                 await self._stop.wait()
                 await self._runner.stop()
                 for task in endless:
@@ -125,6 +131,13 @@ class Worker:
                 await self._runner.beat()
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
+    async def _move(self, move_on: Callable[[], Awaitable[object]]) -> None:
+        """Knowledge bases to the configured embedding model."""
+        while not self._stop.is_set():
+            with _left_to_the_next_round("move"):
+                await move_on()
+            await asyncio.sleep(SWEEP_SECONDS)
+
     async def _listen(self) -> None:
         async for job_id in self._jobs.events.cancellations():
             self._runner.cancel(job_id)
@@ -155,19 +168,19 @@ def _left_to_the_next_round(what: str) -> Generator[None]:
 @asynccontextmanager
 async def _working(
     settings: Settings, queues: Sequence[str], redis: str, chroma_url: str | None
-) -> AsyncIterator[tuple[JobService, Callable[[], Awaitable[None]]]]:
-    """The jobs of this worker and its sweep. Only who takes documents in loads the embedder."""
+) -> AsyncIterator[tuple[JobService, Callable[[], Awaitable[None]], Callable[[], Awaitable[object]]]]:
+    """The jobs of this worker, its sweep, and its part in moving. Only who takes documents in loads the embedder."""
     if "ingest" in queues:
         async with running_services(settings, redis_url=redis, chroma_url=chroma_url) as services:
-            yield services.jobs, Housekeeping(services).sweep
+            yield services.jobs, Housekeeping(services).sweep, services.parts.mover.move
     else:
         async with running_studio(settings, redis_url=redis) as jobs:
-            yield jobs, _nothing
+            yield jobs, _nothing, _nothing
 
 
 class Housekeeping:
-    """Documents that lost their job, vectors that nobody needs, files of dead uploads and of dead jobs, and what is not
-    to be kept any longer: conversations, logs.
+    """Documents that lost their job, sources that are due, vectors that nobody needs, files of dead uploads and of dead
+    jobs, and what is not to be kept any longer: conversations, logs.
 
     The last two are looked for once in ``rarely`` seconds.
     """
@@ -182,6 +195,7 @@ class Housekeeping:
         for tenant, document_id in await services.parts.versions.waiting(idle=IDLE):
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
         await services.pipeline.sweep()
+        await services.keeper.begin_due()
         await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
         if time.monotonic() - self._rare_at > self._rarely:
             self._rare_at = time.monotonic()
@@ -189,6 +203,7 @@ class Housekeeping:
                 deleted = await services.eraser.unused(longer_than=timedelta(days=days))
                 log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
+            await services.pipeline.sweep_files()
             await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 
 
@@ -198,5 +213,9 @@ async def _nothing() -> None:
 
 def _drop_half_files(folder: Path) -> None:
     for part in folder.glob("*/incoming/*"):
-        if time.time() - part.stat().st_mtime > HALF_FILE_SECONDS:
+        if time.time() - part.stat().st_mtime <= HALF_FILE_SECONDS:
+            continue
+        if part.is_dir():  # an archive's members
+            shutil.rmtree(part, ignore_errors=True)
+        else:
             part.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "slow": ("model_timeout", "embedder_timeout"),
     "setup": (
         "model_key_invalid", "model_out_of_credit", "model_not_found", "model_missing", "embedder_key_refused",
-        "embedder_model_not_found", "embedding_model_changed",
+        "embedder_model_not_found",
     ),
     "channel_setup": ("permission_missing", "template_unusable", "credentials_refused", "address_not_allowed"),
     "too_long": ("model_prompt_too_long", "question_too_long"),

@@ -6,6 +6,8 @@ Loaders know formats and nothing about chunk sizes; the chunker knows sizes and 
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from knowledge.validity import Window
+
 
 @dataclass(frozen=True, slots=True)
 class Heading:
@@ -57,10 +59,11 @@ class LoadedDocument:
     """A parsed file. ``media_type`` is what the bytes are, whatever the name said.
 
     ``notes`` are remarks an operator should read although the document is usable
-    (for example: "3 of 20 pages have no text layer").
+    (for example: "3 of 20 pages have no text layer"). ``window`` is when it says of itself that it is valid.
     """
 
     media_type: str
     blocks: tuple[Block, ...]
     title: str | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    window: Window | None = None

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Generator, Iterable
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -49,7 +51,8 @@ class FileStore:
         self.require_size(source.stat().st_size)
         with source.open("rb") as stream:
             content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
-        if self.path(tenant, content_hash).exists():
+        if (there := self.path(tenant, content_hash)).exists():
+            there.touch()  # it is wanted again: see :meth:`kept`
             return StoredFile(content_hash, source.stat().st_size)
         part = self._part(tenant)
         try:
@@ -59,6 +62,31 @@ class FileStore:
             return self._keep(tenant, part, content_hash, part.stat().st_size)
         finally:
             part.unlink(missing_ok=True)
+
+    @contextmanager
+    def aside(self, tenant: str) -> Generator[Path]:
+        """A folder for what is unpacked, gone afterwards; the next sweep's, should this process be killed."""
+        folder = self._part(tenant)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, tenant: str, content_hashes: Iterable[str]) -> None:
+        """Forget these bytes; those that are not there are no error."""
+        for content_hash in content_hashes:
+            self.path(tenant, content_hash).unlink(missing_ok=True)
+
+    def kept(self, *, longer_than: float) -> dict[str, set[str]]:
+        """tenant → hashes of what was saved longer than so many seconds ago; a younger one may be on its way in."""
+        found: dict[str, set[str]] = {}
+        before = time.time() - longer_than
+        for path in self._folder.glob("*/[0-9a-f][0-9a-f]/*"):
+            with suppress(FileNotFoundError):  # somebody removed it just now
+                if path.stat().st_mtime < before:
+                    found.setdefault(path.parent.parent.name, set()).add(path.name)
+        return found
 
     def require_size(self, size: int) -> None:
         if size > self.max_bytes:

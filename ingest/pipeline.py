@@ -2,51 +2,69 @@
 
 Only chunks whose indexed text has no surely written vector are embedded, so an unchanged document costs nothing, an
 edited one its edits, and an interrupted run only what was not yet written. The old version answers until the last
-transaction, which swaps the chunks; vectors that nothing needs any more are deleted after it.
+transaction, which swaps the chunks; vectors that nothing needs any more are deleted after it. While a knowledge base
+moves to another embedding model, its chunks are embedded for both.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from ingest import sniff
+from ingest.archives import Archives
 from ingest.blocks import LoadedDocument
 from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
+from ingest.loaders.source import ArchiveFound
+from ingest.parsing.ports import Load, Unpack
+from ingest.reading import HEARTBEAT_SECONDS, Heard, read_beside
 from knowledge.catalog import Catalog
 from knowledge.claims import Claim, LeaseLost
+from knowledge.embedders import Embedders
 from knowledge.errors import DocumentRefused, Unavailable
 from knowledge.models import Chunk, KnowledgeBase
-from knowledge.ports import Embedder, VectorStore
+from knowledge.orphans import delete_orphans
+from knowledge.ports import VectorStore
+from knowledge.retired import ModelSwitched
 from knowledge.vector_ledger import VectorLedger
 from knowledge.vectors import collection_name
-from knowledge.versions import IndexedChunk, Versions
+from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
 
 EMBED_BATCH = 32
-LOAD_SECONDS = 300
-HEARTBEAT_SECONDS = 5
+LOADED, LOADED_PAGE_BY_PAGE = 10, 60  # percent of a run that are behind it when the document is read
+FILE_SECONDS = 3600  # bytes are there before the document that they are received for
+SWITCHES = 3  # of a knowledge base to another model during one run; more is a quarrel of two workers' settings
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run did: ``live``, ``failed`` (with reason), ``postponed`` (a part is down) or ``superseded``."""
+    """What a run did: ``live``, ``failed`` (with reason), ``postponed`` (a part is down) or ``superseded``.
+
+    ``waiting`` are ids of the documents that were taken out of an archive and are to be processed.
+    """
 
     state: str
     chunks: int = 0
     embedded: int = 0
     reason: str | None = None
     message: str | None = None
+    waiting: tuple[str, ...] = ()
 
 
-class Load(Protocol):
-    """A file → its blocks. Blocking. Raises DocumentRefused."""
+class Bring(Protocol):
+    """Brings the bytes of a document that was named by its address; None: they are those that are live.
 
-    def __call__(self, path: Path, *, name: str, max_bytes: int) -> LoadedDocument: ...
+    Raises DocumentRefused, LeaseLost.
+    """
+
+    def __call__(self, claim: Claim) -> Coroutine[Any, Any, Claim | None]: ...
 
 
 class Report(Protocol):
@@ -69,35 +87,40 @@ class Pipeline:
         versions: Versions,
         vector_ledger: VectorLedger,
         vectors: VectorStore,
-        embedder: Embedder,
+        embedders: Embedders,
         files: FileStore,
         load: Load,
+        unpack: Unpack,
+        bring: Bring | None = None,
     ) -> None:
         self._catalog = catalog
         self._versions = versions
         self._vector_ledger = vector_ledger
         self._vectors = vectors
-        self._embedder = embedder
+        self._embedders = embedders
         self._files = files
         self._load = load
+        self._bring = bring
+        self._archives = Archives(catalog=catalog, versions=versions, files=files, unpack=unpack)
 
     async def run(self, document_id: str, *, owner: str, report: Report = _silent) -> Outcome | None:
         """Work on a document; None when there is nothing left to do. Raises nothing of its own."""
         claim = await self._versions.claim(document_id, owner)
         if claim is None:
             return None
+        run = _Run(claim, report)
         try:
-            return await self._process(claim, report)
+            return await self._process(run)
         except DocumentRefused as refusal:
-            await self._versions.fail(claim, refusal.reason, refusal.message)
+            await self._versions.fail(run.claim, refusal.reason, refusal.message)
             log.info("document refused id=%s reason=%s", document_id, refusal.reason)
             return Outcome("failed", reason=refusal.reason, message=refusal.message)
         except Unavailable as down:
-            await self._versions.release(claim)
+            await self._versions.release(run.claim)
             log.warning("document postponed id=%s code=%s", document_id, down.error_code)
             return Outcome("postponed", reason=down.error_code, message=down.message)
         except asyncio.CancelledError:
-            await asyncio.shield(self._versions.release(claim))
+            await asyncio.shield(self._versions.release(run.claim))
             raise
         except LeaseLost:
             log.info("document superseded id=%s", document_id)
@@ -105,66 +128,156 @@ class Pipeline:
 
     async def sweep(self) -> int:
         """Delete vectors that nothing needs, left by deletions and interrupted runs; → how many."""
-        return await self._delete_orphans(await self._vector_ledger.orphans())
+        return await delete_orphans(self._catalog, self._vector_ledger, self._vectors)
 
-    async def _process(self, claim: Claim, report: Report) -> Outcome:
-        kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
-        loaded = await self._loaded(claim, report)
-        await self._progress(claim, report, "chunking", 10)
+    async def sweep_files(self, *, older_than: float = FILE_SECONDS) -> int:
+        """Remove bytes that no document and no version is made from; → how many. For now and then: it looks at all."""
+        removed = 0
+        for tenant, there in (await asyncio.to_thread(self._files.kept, longer_than=older_than)).items():
+            unneeded = there - await self._versions.needed(tenant)
+            await asyncio.to_thread(self._files.remove, tenant, unneeded)
+            removed += len(unneeded)
+        return removed
+
+    async def _process(self, run: "_Run") -> Outcome:
+        if run.claim.settles:
+            return await self._settle(run)
+        if not await self._brought(run):
+            return Outcome("live")
+        claim = run.claim
+        try:
+            loaded = await self._loaded(run)
+        except ArchiveFound:
+            return await self._taken_out(run)
+        await self._progress(run, "chunking", LOADED)
         pieces = await asyncio.to_thread(_pieces, loaded, claim)
         if not pieces:
             raise DocumentRefused("empty", "There is no text in this document.")
-        embedded = await self._embed_missing(claim, kb, pieces, report)
-        await self._progress(claim, report, "publishing", 98)
-        await self._versions.publish(
-            claim,
-            pieces,
-            title=loaded.title,
-            media_type=loaded.media_type,
-            embedded=embedded,
-            notes=loaded.notes,
-        )
-        await self._delete_orphans(await self._vector_ledger.orphans(document_id=claim.document_id))
+        embedded = await self._published(run, loaded, pieces)
+        await self._delete_orphans(claim.document_id)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), embedded)
         return Outcome("live", chunks=len(pieces), embedded=embedded)
 
-    async def _loaded(self, claim: Claim, report: Report) -> LoadedDocument:
+    async def _published(self, run: "_Run", loaded: LoadedDocument, pieces: Sequence[IndexedChunk]) -> int:
+        """→ how many chunks had to be embedded."""
+        embedded: set[str] = set()
+        for _ in range(SWITCHES):
+            kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
+            models = self._models(kb)
+            for model in models:
+                embedded |= await self._embed_missing(run, kb, model, pieces)
+            await self._progress(run, "publishing", 98)
+            with suppress(ModelSwitched):
+                await self._versions.publish(
+                    run.claim,
+                    pieces,
+                    title=loaded.title,
+                    media_type=loaded.media_type,
+                    embedded=len(embedded),
+                    notes=loaded.notes,
+                    window=loaded.window,
+                    models=models,
+                )
+                return len(embedded)
+        raise Unavailable("The knowledge base keeps moving between embedding models.", code="embedder_unavailable")
+
+    def _models(self, kb: KnowledgeBase) -> list[str]:
+        """Those that a knowledge base's chunks need vectors of: where it stands, and where it goes."""
+        current = self._embedders.current.model_id
+        return list(dict.fromkeys((kb.embedding_model, kb.next_model or current, current)))
+
+    async def _settle(self, run: "_Run") -> Outcome:
+        """An earlier version answers again: have the vectors that are missing, and only those."""
+        claim = run.claim
+        kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
+        pieces = await self._versions.pieces(claim)
+        embedded: set[str] = set()
+        for model in self._models(kb):
+            embedded |= await self._embed_missing(run, kb, model, pieces)
+        await self._versions.settle(claim)
+        await self._delete_orphans(claim.document_id)
+        log.info("document restored id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), len(embedded))
+        return Outcome("live", chunks=len(pieces), embedded=len(embedded))
+
+    async def _loaded(self, run: "_Run") -> LoadedDocument:
+        path, name = self._path(run.claim), run.claim.name
+        return await read_beside(
+            lambda heard: self._load(path, name=name, max_bytes=self._files.max_bytes, progress=heard),
+            lambda heard: self._heard(run, heard),
+        )
+
+    async def _taken_out(self, run: "_Run") -> Outcome:
+        """An archive is live with nothing of its own to be found, and says what became of its members."""
+        claim = run.claim
+        kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
+        taken = await self._archives.take_out(claim, kb, self._path(claim), lambda heard: self._heard(run, heard))
+        await self._versions.publish(claim, (), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
+        for document_id in taken.gone:
+            await self._delete_orphans(document_id)
+        log.info("archive unpacked id=%s documents=%d", claim.document_id, len(taken.waiting))
+        return Outcome("live", message=taken.note, waiting=taken.waiting)
+
+    async def _delete_orphans(self, document_id: str) -> None:
+        await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
+
+    def _path(self, claim: Claim) -> Path:
         path = self._files.path(claim.tenant, claim.content_hash)
         if not path.exists():
             raise DocumentRefused("corrupt", "The uploaded file is not there any more. Upload it again.")
-        work = asyncio.to_thread(self._load, path, name=claim.name, max_bytes=self._files.max_bytes)
-        loading = asyncio.ensure_future(work)
-        for beat in range(LOAD_SECONDS // HEARTBEAT_SECONDS):
-            done, _ = await asyncio.wait({loading}, timeout=HEARTBEAT_SECONDS)
-            if done:
-                return loading.result()
-            await self._progress(claim, report, "loading", min(9, 1 + beat))
-        raise DocumentRefused("corrupt", f"Reading this document took longer than {LOAD_SECONDS} s; it was given up.")
+        return path
 
-    async def _progress(self, claim: Claim, report: Report, stage: str, percent: int) -> None:
-        await self._versions.progress(claim, stage, percent)
-        report(stage, percent)
+    async def _brought(self, run: "_Run") -> bool:
+        """Have the bytes here; False when they are those that are live. Keeps the lease while it takes."""
+        if run.claim.content_hash != ELSEWHERE or self._bring is None:
+            return True
+        bringing = asyncio.ensure_future(self._bring(run.claim))
+        try:
+            await self._progress(run, "fetching", 1)
+            while not (await asyncio.wait({bringing}, timeout=HEARTBEAT_SECONDS))[0]:
+                await self._progress(run, "fetching", 1)
+            brought = bringing.result()
+        finally:
+            bringing.cancel()
+        if brought is not None:
+            run.claim = brought
+        return brought is not None
+
+    async def _heard(self, run: "_Run", heard: Heard) -> None:
+        percent = LOADED_PAGE_BY_PAGE * heard.done // heard.total if heard.total else 1
+        await self._progress(run, "loading", percent)
+
+    async def _progress(self, run: "_Run", stage: str, percent: int) -> None:
+        """Percent never fall: how much of a run reading is shows only while it goes on."""
+        run.percent = max(run.percent, percent)
+        await self._versions.progress(run.claim, stage, run.percent)
+        run.report(stage, run.percent)
 
     async def _embed_missing(
-        self, claim: Claim, kb: KnowledgeBase, pieces: Sequence[IndexedChunk], report: Report
-    ) -> int:
-        written = await self._vector_ledger.written(claim.document_id)
+        self, run: "_Run", kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk]
+    ) -> set[str]:
+        """→ the ids of chunks that had no vector of the model. One that is gone gets none: words find what is new."""
+        claim, start = run.claim, run.percent + 5
+        written = await self._vector_ledger.written(claim.document_id, model)
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
-            percent = 15 + 80 * done * EMBED_BATCH // len(missing)
-            await self._progress(claim, report, "embedding", percent)
-            vectors = await asyncio.to_thread(self._embedder.embed_passages, [piece.indexed for piece in batch])
-            await self._vector_ledger.intend(claim, batch)
-            await self._vectors.upsert(collection_name(kb), [piece.chunk.id for piece in batch], vectors)
-            await self._vector_ledger.confirm(claim, batch)
-        return len(missing)
+            percent = start + (95 - start) * done * EMBED_BATCH // len(missing)
+            await self._progress(run, "embedding", percent)
+            vectors = await self._embedders.passages(model, [piece.indexed for piece in batch])
+            if vectors is None:
+                return set()
+            await self._vector_ledger.intend(claim, model, batch)
+            await self._vectors.upsert(collection_name(kb, model), [piece.chunk.id for piece in batch], vectors)
+            await self._vector_ledger.confirm(claim, model, batch)
+        return {piece.chunk.id for piece in missing}
 
-    async def _delete_orphans(self, orphans: Sequence[tuple[str, str]]) -> int:
-        for kb in await self._catalog.by_ids({kb_id for kb_id, _ in orphans}):
-            ids = [chunk_id for kb_id, chunk_id in orphans if kb_id == kb.id]
-            await self._vectors.delete(collection_name(kb), ids)
-            await self._vector_ledger.forget(ids)
-        return len(orphans)
+
+@dataclass(slots=True)
+class _Run:
+    """One run and how far it is."""
+
+    claim: Claim
+    report: Report
+    percent: int = 0
 
 
 def _pieces(loaded: LoadedDocument, claim: Claim) -> list[IndexedChunk]:

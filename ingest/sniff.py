@@ -35,6 +35,7 @@ CSV = "text/csv"
 TSV = "text/tab-separated-values"
 JSON = "application/json"
 JSONL = "application/x-ndjson"
+YAML = "application/yaml"
 XML = "application/xml"
 ZIP = "application/zip"
 UNKNOWN = "application/octet-stream"
@@ -48,6 +49,7 @@ _IMAGES = (
     (b"II*\0", "image/tiff"),
     (b"MM\0*", "image/tiff"),
 )
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/bmp", "image/tiff", "image/webp")  # that can be read
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_STREAMS = (
     ("EncryptedPackage", ENCRYPTED_OFFICE),
@@ -60,11 +62,12 @@ _OLE_STREAMS = (
 _ZIP_PARTS = (("word/", DOCX), ("xl/", XLSX), ("ppt/", PPTX))
 _BY_SUFFIX = {
     **dict.fromkeys((".md", ".markdown", ".mdown", ".mdx", ".mkd"), MARKDOWN),
-    **dict.fromkeys((".txt", ".text", ".log", ".py", ".js", ".yaml", ".yml", ".ini", ".toml", ".sql", ".srt"), PLAIN),
+    **dict.fromkeys((".txt", ".text", ".log", ".py", ".js", ".ini", ".toml", ".sql", ".srt"), PLAIN),
     **dict.fromkeys((".html", ".htm", ".xhtml", ".shtml"), HTML),
     **dict.fromkeys((".jsonl", ".ndjson"), JSONL),
     **dict.fromkeys((".eml", ".mht", ".mhtml"), EML),
     **dict.fromkeys((".tsv", ".tab"), TSV),
+    **dict.fromkeys((".yaml", ".yml"), YAML),
     **dict.fromkeys((".xml", ".svg"), XML),
     ".csv": CSV,
     ".json": JSON,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from knowledge.errors import InvalidInput
 
+MAX_NAME = 500
 SKIPPED_FOLDERS = {"__pycache__", "node_modules"}
 
 
@@ -33,6 +34,15 @@ def expand(arguments: Sequence[str]) -> list[SourceFile]:
             name = source.path.as_posix().lstrip("./") if clash else source.name
             found[name] = SourceFile(source.path, name)
     return list(found.values())
+
+
+def clean_name(name: str) -> str:
+    """A document's name: a relative path with ``/``. Raises InvalidInput ``document_name_invalid``."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    cleaned = "/".join("".join(char for char in part if char.isprintable()).strip() for part in parts)
+    if not cleaned or len(cleaned) > MAX_NAME:
+        raise InvalidInput("A document needs a name of 1 to 500 characters.", code="document_name_invalid")
+    return cleaned
 
 
 def _expand(argument: str) -> Iterator[SourceFile]:

@@ -15,6 +15,7 @@ from app.jobs.ports import Handler
 from app.jobs.queue import MemoryQueue
 from app.settings import Settings
 from app.wiring import Services, Twins, running_services
+from ingest.parsing import DirectParser, Parser
 from knowledge.database import Database, sqlite_url
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT, Document, DocumentStatus
@@ -103,9 +104,17 @@ async def product(
     vectors: VectorStore | None = None,
     answerer: Answerer | None = None,
     handlers: Sequence[Handler[Any]] = (),
+    parser: Parser | None = None,
     **overrides: object,
 ) -> AsyncIterator[Services]:
-    twins = Twins(embedder or HashingEmbedder(), vectors or MemoryVectors(), MemoryQueue(), answerer, handlers=handlers)
+    twins = Twins(
+        embedder or HashingEmbedder(),
+        vectors or MemoryVectors(),
+        MemoryQueue(),
+        answerer,
+        handlers=handlers,
+        parser=parser or DirectParser(),
+    )
     async with running_services(settings_for(data, **overrides), twins=twins) as services:
         yield services
 

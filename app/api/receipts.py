@@ -44,6 +44,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "citations_removed": list(trail.pointless) if trail else [],
         "shared": bool(trail and trail.shared),
         "retrieval_ms": trail.retrieval_ms if trail else {},
+        "retrieval_notes": list(trail.notes) if trail else [],
         "prompts": [asdict(sent) for sent in trail.sent] if trail else [],
         "calls": [_call_json(call) for call in receipt.calls],
         "cost": {"amounts": receipt.amounts, "unpriced_calls": receipt.unpriced},

@@ -15,8 +15,12 @@ from app.identity.keys import Key
 from app.identity.users import Member
 from app.jobs.models import Artifact, Job
 from app.jobs.service import JobService
-from knowledge.models import Chunk, Document, KnowledgeBase
+from knowledge.models import Chunk, Document, KnowledgeBase, Place
+from knowledge.past import Version
 from knowledge.retriever import Retrieval
+from knowledge.version_diff import Change, Line
+
+_NOWHERE = Line("", Place())
 
 
 def kb_json(kb: KnowledgeBase) -> dict[str, Any]:
@@ -24,6 +28,8 @@ def kb_json(kb: KnowledgeBase) -> dict[str, Any]:
         "id": kb.id,
         "name": kb.name,
         "embedding_model": kb.embedding_model,
+        "next_embedding_model": kb.next_model,
+        "moved_percent": kb.moved_percent if kb.next_model else None,
         "epoch": kb.epoch,
         "documents": kb.documents,
         "chunks": kb.chunks,
@@ -44,7 +50,10 @@ def document_json(document: Document) -> dict[str, Any]:
         "media_type": document.media_type,
         "version": document.version,
         "chunks": document.chunks,
-        "answers": document.live_hash is not None,
+        "answers": document.live_hash is not None and document.validity == "current",
+        "valid_from": _moment(document.window.start),
+        "valid_until": _moment(document.window.end),
+        "validity": document.validity,
         "created_at": _moment(document.created_at),
         "updated_at": _moment(document.updated_at),
     }
@@ -63,9 +72,29 @@ def chunk_json(chunk: Chunk) -> dict[str, Any]:
     }
 
 
+def version_json(version: Version, document: Document) -> dict[str, Any]:
+    live = version.number == document.version and document.live_hash is not None
+    moment = version.published_at.isoformat()
+    return {**asdict(version), "published_at": moment, "live": live}
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    place = (change.after or change.before or _NOWHERE).place
+    texts = {
+        "before": change.before.text if change.before else None,
+        "after": change.after.text if change.after else None,
+    }
+    return {"kind": change.kind, **texts, **asdict(place)}
+
+
 def search_json(found: Retrieval) -> dict[str, Any]:
     passages = [{**passage_json(passage), "scores": asdict(passage.scores)} for passage in found.passages]
-    return {"passages": passages, "timings_ms": found.timings_ms}
+    return {
+        "passages": passages,
+        "timings_ms": found.timings_ms,
+        "notes": list(found.notes),
+        "phrasings": list(found.phrasings),
+    }
 
 
 def conversation_json(conversation: Conversation) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What answers are kept under: everything they were made from, so that a kept answer cannot be stale.
 
-exact      (tenant, knowledge bases with their epochs, recipe, prompt version, model, day, normalised question): equal
-           epochs mean equal evidence, so a hit needs no retrieval.
+exact      (tenant, knowledge bases with their states, recipe, prompt version, model, day, normalised question): equal
+           states mean equal evidence, so a hit needs no retrieval.
 evidence   (tenant, recipe, prompt version, model, day, fingerprint of the passages found now): an edited price changes
            the fingerprint, an unrelated edit changes nothing. Under it are the questions that were answered from
            exactly these passages; which of them asks the same is for :mod:`app.chat.same_question` to say.
@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from knowledge.database import now
-from knowledge.models import Passage
+from knowledge.models import Passage, State
 from knowledge.ports import Vector
 
 SECONDS = 24 * 3600
@@ -78,9 +78,9 @@ class MadeBy:
     model: str
 
 
-def exact_key(tenant: str, epochs: Mapping[str, int], made_by: MadeBy, question: str) -> str:
-    """``epochs`` by knowledge base id."""
-    return _hash([tenant, sorted(epochs.items()), *_made(made_by), normalised(question)])
+def exact_key(tenant: str, states: Mapping[str, State], made_by: MadeBy, question: str) -> str:
+    """``states`` by knowledge base id."""
+    return _hash([tenant, sorted(states.items()), *_made(made_by), normalised(question)])
 
 
 def evidence_key(tenant: str, passages: Sequence[Passage], made_by: MadeBy) -> str:

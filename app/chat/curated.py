@@ -6,8 +6,9 @@ looked up by its words, however many there are, and a cosine is asked for only w
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from app.chat.cache import normalised
 from app.chat.condense import refers
@@ -44,7 +45,16 @@ class _Index:
 class CuratedMatches:
     """``known_scale``: the embedder's cosines are of the model that the rules were made with."""
 
-    def __init__(self, answers: CuratedAnswers, catalog: Catalog, embedder: Embedder, *, known_scale: bool) -> None:
+    def __init__(
+        self,
+        answers: CuratedAnswers,
+        catalog: Catalog,
+        embedder: Embedder,
+        *,
+        known_scale: bool,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._clock = clock
         self._answers = answers
         self._catalog = catalog
         self._embedder = embedder
@@ -99,7 +109,7 @@ class CuratedMatches:
     async def _usable(
         self, tenant: str, wordings: Sequence[Wording], kbs: Sequence[str] | None
     ) -> CuratedAnswer | None:
-        moment = now()
+        moment = self._clock()
         valid = [each.answer for each in wordings if each.answer.valid(moment)]
         if not valid:
             return None

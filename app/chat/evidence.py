@@ -14,7 +14,9 @@ from knowledge.retriever import Retrieval, Retriever
 class Assess(Protocol):
     """Whether passages answer a question; see :func:`knowledge.answerability.assess`."""
 
-    def __call__(self, question: str, passages: Sequence[Passage], *, idf: Callable[[str], float]) -> Answerability: ...
+    def __call__(
+        self, question: str, passages: Sequence[Passage], *, idf: Callable[[str], float], known_scale: bool = ...
+    ) -> Answerability: ...
 
 
 class Evidence:
@@ -29,12 +31,21 @@ class Evidence:
         ask = turn.ask
         found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages)
         turn.lap("retrieved")
-        turn.trail.found, turn.trail.retrieval_ms = found.passages, found.timings_ms
+        turn.trail.found, turn.trail.retrieval_ms, turn.trail.notes = found.passages, found.timings_ms, found.notes
         return found
 
     async def judge(self, question: str, found: Retrieval) -> Answerability:
-        """Whether what was found answers, by as many passages as an answer is given."""
-        return await asyncio.to_thread(self._assess, question, found.passages[: self._passages], idf=found.rarity)
+        """Whether what was found answers, by as many passages as an answer is given.
+
+        A question that was searched in several phrasings is answered if one of them is.
+        """
+        return await asyncio.to_thread(self._judged, (question, *found.phrasings[1:]), found)
+
+    def _judged(self, phrasings: Sequence[str], found: Retrieval) -> Answerability:
+        scale = {"known_scale": False} if found.earlier else {}
+        best = found.passages[: self._passages]
+        verdicts = [self._assess(phrasing, best, idf=found.rarity, **scale) for phrasing in phrasings]
+        return max(verdicts, key=lambda verdict: verdict.score)
 
     async def near(self, turn: Turn, question: str) -> Retrieval:
         """What is found, if any of it is near, for a model that may do without."""

@@ -58,7 +58,7 @@ class KeptAnswers:
             turn.takes, turn.keeps = turn.takes and stands_alone, False
 
     async def exact(self, turn: Turn, made_by: MadeBy) -> str | None:
-        """The answer, by the epochs of the turn's knowledge bases; the turn has its evidence then."""
+        """The answer, by the states of the turn's knowledge bases; the turn has its evidence then."""
         if not turn.takes:
             return None
         kept = await self._cache.get(turn.ask.tenant, self._exact_key(turn, made_by))
@@ -118,7 +118,7 @@ class KeptAnswers:
         return evidence_key(turn.ask.tenant, turn.evidence, made_by)
 
     def _exact_key(self, turn: Turn, made_by: MadeBy) -> str:
-        return exact_key(turn.ask.tenant, turn.epochs, made_by, turn.condensed)
+        return exact_key(turn.ask.tenant, turn.states, made_by, turn.condensed)
 
 
 def _tokens(usage: dict[str, int]) -> int:

@@ -117,8 +117,8 @@ class ChatService:
             regenerates=ask.regenerates,
             attachments=ask.attachments,
         )
-        epochs = {kb.id: kb.epoch for kb in bases}
-        return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts, epochs=epochs)
+        states = {kb.id: kb.state for kb in bases}
+        return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts, states=states)
 
     async def again(
         self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False, suggests: bool = False
@@ -219,7 +219,7 @@ class ChatService:
             yield say(turn, kept)
             return
         found = await self.evidence.find(turn, turn.condensed)
-        turn.epochs, turn.vector, turn.found = found.epochs, found.vector, found.passages
+        turn.states, turn.vector, turn.found = found.states, found.vector, found.passages
         answerer = await self._shown_examples(turn, answerer)
         verdict = turn.trail.verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT

@@ -28,13 +28,15 @@ class Sent:
 
 @dataclass(slots=True)
 class Trail:
-    """Of a turn under way. ``pointless`` are the numbers of citations that were taken out of the answer."""
+    """Of a turn under way. ``pointless`` are the numbers of citations that were taken out of the answer; ``notes`` are
+    :class:`knowledge.retriever.Retrieval`'s."""
 
     found: tuple[Passage, ...] = ()
     retrieval_ms: dict[str, float] = field(default_factory=dict)
     verdict: Answerability | None = None
     sent: list[Sent] = field(default_factory=list)
     pointless: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class KeptTrail:
     sent: tuple[Sent, ...] = ()
     pointless: tuple[int, ...] = ()
     shared: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def kept(trail: Trail, evidence: Sequence[Passage], *, shared: bool) -> KeptTrail:
@@ -61,6 +64,7 @@ def kept(trail: Trail, evidence: Sequence[Passage], *, shared: bool) -> KeptTrai
         tuple(_within(trail.sent, MOST_SENT)),
         trail.pointless,
         shared,
+        trail.notes,
     )
 
 

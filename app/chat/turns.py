@@ -10,7 +10,7 @@ from app.chat.prompts import PromptSet
 from app.chat.trail import Sent, Trail
 from app.llm.ports import Message, ToolSpec
 from app.llm.prompts import PromptTemplate
-from knowledge.models import Passage
+from knowledge.models import Passage, State
 from knowledge.ports import Vector
 
 
@@ -81,7 +81,7 @@ class Turn:
     made_with: dict[str, int] = field(default_factory=dict)  # usage of the generation, whoever began it
     saved: int | None = None
     curated: str | None = None  # id of the curated answer that answers it
-    epochs: dict[str, int] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)  # of the knowledge bases, by id
     timings_ms: dict[str, float] = field(default_factory=dict)
     trail: Trail = field(default_factory=Trail)
     started: float = field(default_factory=time.perf_counter)

@@ -27,7 +27,9 @@ Report = Callable[[FileReport], Awaitable[None]]
 class Backend(Protocol):
     """The product as commands see it; events are (name, payload) as on the wire."""
 
-    async def ingest(self, kb: str, files: Sequence[SourceFile], report: Report) -> None: ...
+    async def ingest(
+        self, kb: str, files: Sequence[SourceFile], report: Report, *, addresses: Sequence[str] = ()
+    ) -> None: ...
 
     async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]: ...
 

@@ -25,14 +25,15 @@ def register(app: typer.Typer) -> None:
 
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, globs or addresses.")],
     kb: KbOption = DEFAULT_KB,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Take documents into a knowledge base. Unchanged ones cost nothing; exit code 1 if any failed."""
-    files = expand(paths)
-    reports = run(_ingest(settings_for(data), kb, files, quiet=as_json))
+    addresses = [path for path in paths if path.startswith(("http://", "https://"))]
+    files = expand([path for path in paths if path not in addresses])
+    reports = run(_ingest(settings_for(data), kb, files, addresses, quiet=as_json))
     counts = Counter(report.state for report in reports)
     if as_json:
         summary = {state: counts[state] for state in MARKS}
@@ -74,7 +75,9 @@ def search(
         console.print()
 
 
-async def _ingest(settings: Settings, kb: str, files: list[SourceFile], *, quiet: bool) -> list[FileReport]:
+async def _ingest(
+    settings: Settings, kb: str, files: list[SourceFile], addresses: list[str], *, quiet: bool
+) -> list[FileReport]:
     reports: list[FileReport] = []
     progress = Progress(
         TextColumn("{task.description}"),
@@ -85,7 +88,7 @@ async def _ingest(settings: Settings, kb: str, files: list[SourceFile], *, quiet
         disable=quiet,
     )
     with progress:
-        task = progress.add_task(f"→ {kb}", total=len(files))
+        task = progress.add_task(f"→ {kb}", total=len(files) + len(addresses))
 
         async def report(done: FileReport) -> None:
             reports.append(done)
@@ -96,7 +99,7 @@ async def _ingest(settings: Settings, kb: str, files: list[SourceFile], *, quiet
             reports.append(done)
 
         async with backend(settings) as connected:
-            await connected.ingest(kb, files, silent if quiet else report)
+            await connected.ingest(kb, files, silent if quiet else report, addresses=addresses)
     return sorted(reports, key=lambda done: done.name)
 
 
@@ -109,6 +112,8 @@ def _line(done: FileReport) -> str:
     from rich.markup import escape
 
     detail = f"{done.reason}: {done.message}" if done.state == "failed" else f"{done.chunks} chunks"
-    if done.embedded is not None and done.state == "live":
+    if done.state == "live" and not done.chunks and done.message:  # an archive: what became of its files
+        detail = done.message
+    elif done.embedded is not None and done.state == "live":
         detail += f", {done.embedded} embedded"
     return f"{MARKS[done.state]} {escape(done.name)}  [dim]{escape(detail)}[/]"

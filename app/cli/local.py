@@ -1,7 +1,7 @@
 """Commands without a running service: what the call needs is started, used, and stopped."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -10,11 +10,12 @@ from app.api.render import search_json
 from app.chat.events import name_of, payload_of
 from app.chat.turns import Ask
 from app.cli.backend import Backend, FileReport, Report
+from app.services import Received
 from app.settings import Settings
 from app.wiring import Services, running_services
 from ingest.sources import SourceFile
-from knowledge.errors import DocumentRefused
-from knowledge.models import DEFAULT_TENANT, KnowledgeBase
+from knowledge.errors import DocumentRefused, InvalidInput
+from knowledge.models import DEFAULT_TENANT, DocumentStatus, KnowledgeBase
 
 AT_A_TIME = 2  # one is read while another is embedded
 
@@ -38,17 +39,28 @@ class LocalBackend:
         self._services = services
         self._owner = f"cli-{uuid4().hex[:8]}"
 
-    async def ingest(self, kb: str, files: Sequence[SourceFile], report: Report) -> None:
+    async def ingest(
+        self, kb: str, files: Sequence[SourceFile], report: Report, *, addresses: Sequence[str] = ()
+    ) -> None:
         base = await self._services.knowledge.ensure(DEFAULT_TENANT, kb)
         gate = asyncio.Semaphore(AT_A_TIME)
 
-        async def one(source: SourceFile) -> None:
+        async def one(work: Coroutine[Any, Any, tuple[FileReport, Sequence[str]]]) -> None:
             async with gate:
-                await report(await self._ingest(base, source))
+                done, waiting = await work
+            await report(done)
+            for document_id in waiting:
+                async with gate:
+                    document = await self._services.knowledge.catalog.document(DEFAULT_TENANT, document_id)
+                    taken, _ = await self._run(document_id, document.name)
+                await report(taken)
 
         async with asyncio.TaskGroup() as tasks:
             for source in files:
-                tasks.create_task(one(source))
+                tasks.create_task(one(self._ingest(base, source)))
+            for address in addresses:
+                tasks.create_task(one(self._fetch(base, address)))
+        await self._services.parts.mover.move()
         await self._services.pipeline.sweep()
         await self._services.parts.lexical.at_epoch(
             await self._services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, kb)
@@ -66,16 +78,43 @@ class LocalBackend:
             async for event in events:
                 yield name_of(event), payload_of(event)
 
-    async def _ingest(self, base: KnowledgeBase, source: SourceFile) -> FileReport:
+    async def _ingest(self, base: KnowledgeBase, source: SourceFile) -> tuple[FileReport, Sequence[str]]:
+        """→ what became of it, and the documents that were taken out of it, if it is an archive."""
         try:
             received = await self._services.knowledge.add_file(base, source.name, source.path)
         except DocumentRefused as refusal:
-            return FileReport(source.name, "failed", reason=refusal.reason, message=refusal.message)
+            return FileReport(source.name, "failed", reason=refusal.reason, message=refusal.message), ()
+        return await self._processed(source.name, received)
+
+    async def _fetch(self, base: KnowledgeBase, address: str) -> tuple[FileReport, Sequence[str]]:
+        try:
+            received = await self._services.knowledge.add_url(base.tenant, base.id, address)
+        except (DocumentRefused, InvalidInput) as refusal:
+            return FileReport(address, "failed", reason=refusal.error_code, message=refusal.message), ()
+        return await self._processed(received.document.name, received)
+
+    async def _processed(self, name: str, received: Received) -> tuple[FileReport, Sequence[str]]:
         if not received.fresh and received.document.live_hash == received.document.content_hash:
-            return FileReport(source.name, "unchanged", chunks=received.document.chunks, embedded=0)
+            return FileReport(name, "unchanged", chunks=received.document.chunks, embedded=0), ()
         await self._services.parts.versions.take_over(received.document.id)
-        outcome = await self._services.pipeline.run(received.document.id, owner=self._owner)
+        return await self._run(received.document.id, name)
+
+    async def _run(self, document_id: str, name: str) -> tuple[FileReport, Sequence[str]]:
+        outcome = await self._services.pipeline.run(document_id, owner=self._owner)
         if outcome is None:
-            return FileReport(source.name, "failed", reason="busy", message="Another process is working on it.")
+            return FileReport(name, "failed", reason="busy", message="Another process is working on it."), ()
         state = "live" if outcome.state == "live" else "failed"
-        return FileReport(source.name, state, outcome.chunks, outcome.embedded, outcome.reason, outcome.message)
+        done = FileReport(name, state, outcome.chunks, outcome.embedded, outcome.reason, outcome.message)
+        return done, outcome.waiting
+
+
+async def run_source(services: Services, source_id: str) -> None:
+    """A run of a watched source and all that it brings, in this process."""
+    await services.keeper.run(source_id)
+    source, _ = await services.sources.get(DEFAULT_TENANT, source_id)
+    base = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, source.kb_id)
+    while received := (await services.knowledge.catalog.documents(base, statuses=[DocumentStatus.RECEIVED]))[0]:
+        ends = [await services.pipeline.run(document.id, owner=f"cli-{source_id[:8]}") for document in received]
+        if all(end is None or end.state == "postponed" for end in ends):
+            break
+    await services.pipeline.sweep()

@@ -43,10 +43,11 @@ def main() -> None:
         keys,
         mcp,
         service,
+        sources,
         users,
     )  # commands register themselves
 
-    for module in (service, ingest, ask, jobs, demo, mcp, keys, users, cache, conversations):
+    for module in (service, ingest, sources, ask, jobs, demo, mcp, keys, users, cache, conversations):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)

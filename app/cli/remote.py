@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,7 +10,9 @@ import httpx
 from pydantic import SecretStr
 
 from app.cli.backend import FileReport, Report
+from ingest.sniff import ZIP
 from ingest.sources import SourceFile
+from ingest.unpacked import folder_of
 from knowledge.errors import CopilotError, Unavailable
 
 UPLOADS = 4  # at a time
@@ -34,20 +36,24 @@ class RemoteBackend:
     ) -> None:
         await self._http.aclose()
 
-    async def ingest(self, kb: str, files: Sequence[SourceFile], report: Report) -> None:
+    async def ingest(
+        self, kb: str, files: Sequence[SourceFile], report: Report, *, addresses: Sequence[str] = ()
+    ) -> None:
         await self._ensure(kb)
         gate = asyncio.Semaphore(UPLOADS)
-        waiting: dict[str, SourceFile] = {}
+        waiting: dict[str, str] = {}
 
-        async def one(source: SourceFile) -> None:
+        async def one(sent: Coroutine[Any, Any, dict[str, Any] | None]) -> None:
             async with gate:
-                document = await self._upload(kb, source, report)
+                document = await sent
             if document is not None:
-                waiting[document["id"]] = source
+                waiting[document["id"]] = document["name"]
 
         async with asyncio.TaskGroup() as tasks:
             for source in files:
-                tasks.create_task(one(source))
+                tasks.create_task(one(self._upload(kb, source, report)))
+            for address in addresses:
+                tasks.create_task(one(self._name(kb, address, report)))
         await self._await_ends(kb, waiting, report)
 
     async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]:
@@ -85,12 +91,24 @@ class RemoteBackend:
         except CopilotError as error:
             await report(FileReport(source.name, "failed", reason=error.error_code, message=error.message))
             return None
+        return await self._unless_unchanged(source.name, document, report)
+
+    async def _name(self, kb: str, address: str, report: Report) -> dict[str, Any] | None:
+        """A page, for the service to fetch."""
+        try:
+            document = await self._json("POST", f"/v1/knowledge-bases/{kb}/documents", json={"url": address})
+        except CopilotError as error:
+            await report(FileReport(address, "failed", reason=error.error_code, message=error.message))
+            return None
+        return await self._unless_unchanged(document["name"], document, report)
+
+    async def _unless_unchanged(self, name: str, document: dict[str, Any], report: Report) -> dict[str, Any] | None:
         if document["unchanged"] and document["status"] == "live":
-            await report(FileReport(source.name, "unchanged", chunks=document["chunks"], embedded=0))
+            await report(FileReport(name, "unchanged", chunks=document["chunks"], embedded=0))
             return None
         return document
 
-    async def _await_ends(self, kb: str, waiting: dict[str, SourceFile], report: Report) -> None:
+    async def _await_ends(self, kb: str, waiting: dict[str, str], report: Report) -> None:
         """Report each document as it ends. One request a round asks for all; a missed round is no harm."""
         missed = 0
         while waiting:
@@ -105,19 +123,28 @@ class RemoteBackend:
             for document_id in [known for known in waiting if known not in busy]:
                 document = await self._json("GET", f"/v1/documents/{document_id}")
                 if document["status"] not in ACTIVE:
-                    await report(_report(waiting.pop(document_id).name, document))
+                    await report(_report(waiting.pop(document_id), document))
+                    waiting |= await self._taken_out(kb, document)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _taken_out(self, kb: str, document: dict[str, Any]) -> dict[str, str]:
+        """Id → name of what an archive was unpacked to."""
+        if document["media_type"] != ZIP or document["status"] != "live":
+            return {}
+        below = folder_of(document["name"])
+        members = await self._listed(kb, {"q": below})
+        return {member["id"]: member["name"] for member in members if member["name"].startswith(below)}
 
     async def _busy(self, kb: str) -> set[str]:
         """The ids of documents that are received or processing."""
-        found: set[str] = set()
+        return {document["id"] for document in await self._listed(kb, {"status": list(ACTIVE)})}
+
+    async def _listed(self, kb: str, which: dict[str, Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         while True:
-            page = await self._json(
-                "GET",
-                f"/v1/knowledge-bases/{kb}/documents",
-                params={"status": list(ACTIVE), "limit": PAGE, "offset": len(found)},
-            )
-            found |= {document["id"] for document in page["documents"]}
+            params = {**which, "limit": PAGE, "offset": len(found)}
+            page = await self._json("GET", f"/v1/knowledge-bases/{kb}/documents", params=params)
+            found += page["documents"]
             if len(page["documents"]) < PAGE:
                 return found
 

@@ -18,12 +18,12 @@ router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A knowledge base as the overview shows it; ``other_model``: it can't be searched with today's embedder."""
+    """A knowledge base as the overview shows it; ``moves``: it stands on another embedding model than configured."""
 
     base: KnowledgeBase
     changed_at: datetime
     failed: int
-    other_model: bool
+    moves: bool
 
 
 @router.get("")
@@ -87,5 +87,5 @@ async def _card(visit: Visit, base: KnowledgeBase) -> Card:
     newest, _ = await catalog.documents(base, statuses=list(DocumentStatus), limit=1)
     _, failed = await catalog.documents(base, statuses=[DocumentStatus.FAILED], limit=1)
     changed = newest[0].updated_at if newest else None
-    other_model = base.embedding_model != visit.services.parts.embedder.model_id
-    return Card(base, changed or base.created_at, failed, other_model)
+    moves = base.embedding_model != visit.services.parts.embedder.model_id
+    return Card(base, changed or base.created_at, failed, moves)

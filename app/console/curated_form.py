@@ -55,8 +55,8 @@ def of_answer(answer: CuratedAnswer) -> CuratedForm:
         question=answer.question,
         answer=answer.answer,
         variants="\n".join(answer.variants),
-        valid_from=_typed(answer.valid_from),
-        valid_until=_typed(answer.valid_until),
+        valid_from=typed(answer.valid_from),
+        valid_until=typed(answer.valid_until),
         **_scope(answer.knowledge_bases),
     )
 
@@ -92,14 +92,18 @@ def _scope(names: Sequence[str] | None) -> dict[str, Any]:
     return {"scope": "all"} if names is None else {"scope": "some", "kb": list(names)}
 
 
-def _typed(moment: datetime | None) -> str:
+def typed(moment: datetime | None) -> str:
+    """As the browser's input holds it, in China's time."""
     return "" if moment is None else moment.astimezone(CHINA).strftime("%Y-%m-%dT%H:%M")
 
 
-def _moment(typed: str) -> datetime | None:
-    if not typed.strip():
-        return None
+def moment_of(written: str) -> datetime | None:
+    """What the browser's input says; None for nothing. Raises ValueError."""
+    return datetime.fromisoformat(written.strip()).replace(tzinfo=CHINA) if written.strip() else None
+
+
+def _moment(written: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(typed.strip()).replace(tzinfo=CHINA)
+        return moment_of(written)
     except ValueError as exc:
         raise InvalidInput("The time that an answer is valid ends after it begins.", code="curated_window") from exc

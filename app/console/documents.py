@@ -8,11 +8,14 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Response
 
 from app.console.guard import ConsoleRoute, Reading, Writing
-from app.console.pages import back_to, page, path_of, see
+from app.console.pages import Visit, back_to, page, path_of, see
 from app.console.paging import Pages
+from app.console.texts import language_of, sentence_of
+from app.console.versions import typed_window
 from ingest.chunk import width
 from knowledge.catalog import Catalog
 from knowledge.database import now
+from knowledge.errors import CopilotError, DocumentRefused, InvalidInput
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
 
 DOCUMENTS_PER_PAGE = 50
@@ -42,6 +45,21 @@ async def documents(
     question: str = "",
 ) -> Response:
     """``question`` is one that a document is to answer."""
+    return await _documents(visit, kb, status=status, q=q, number=number, question=question)
+
+
+async def _documents(
+    visit: Visit,
+    kb: str,
+    *,
+    status: str = "all",
+    q: str = "",
+    number: int = 1,
+    question: str = "",
+    url: str = "",
+    error: CopilotError | None = None,
+) -> Response:
+    """``url`` is an address that was not taken, ``error`` why."""
     catalog = visit.services.knowledge.catalog
     base = await catalog.knowledge_base(visit.tenant, kb)
     group = status if status in GROUPS else "all"
@@ -54,6 +72,9 @@ async def documents(
     return page(
         visit,
         "documents.html",
+        status=422 if error else 200,
+        url=url,
+        problem=sentence_of(language_of(visit.request), error) if error else "",
         base=base,
         documents=shown,
         counts=counts,
@@ -67,6 +88,16 @@ async def documents(
     )
 
 
+@router.post("/kb/{kb}/page")
+async def add_page(visit: Writing, kb: str, url: str = Form("", max_length=2000)) -> Response:
+    """Take in the page at an address."""
+    try:
+        await visit.services.knowledge.add_url(visit.tenant, kb, url)
+    except (InvalidInput, DocumentRefused) as error:
+        return await _documents(visit, kb, url=url, error=error)
+    return see(path_of("kb", kb))
+
+
 @router.get("/documents/{document_id}")
 async def document(
     visit: Reading, document_id: str, number: int = Query(1, alias="page", ge=1), chunk: str = ""
@@ -75,7 +106,7 @@ async def document(
     knowledge = visit.services.knowledge
     shown = await knowledge.catalog.document(visit.tenant, document_id)
     base = await knowledge.catalog.knowledge_base(visit.tenant, shown.kb_id)
-    ordinal = await _ordinal(knowledge.catalog, shown, chunk)
+    ordinal = await knowledge.catalog.ordinal_of(shown, chunk) if chunk else None
     if ordinal is not None:
         number = ordinal // CHUNKS_PER_PAGE + 1
     pages = Pages.holding(number, CHUNKS_PER_PAGE, shown.chunks)
@@ -85,6 +116,7 @@ async def document(
         "document.html",
         base=base,
         document=shown,
+        whence=await visit.services.sources.whence(shown.id),
         chunks=[(piece, round(width(piece.text))) for piece in chunks],
         pages=pages,
         target=chunk if ordinal is not None else "",
@@ -92,6 +124,8 @@ async def document(
         waiting=_waits_for_nobody([shown]),
         address=lambda number: f"{path_of('documents', shown.id)}?page={number}",
         max_mb=visit.services.settings.max_upload_mb,
+        versions=await knowledge.past.of(shown),
+        window=typed_window(shown),
     )
 
 
@@ -113,14 +147,6 @@ async def delete(visit: Writing, document_id: str, next: str = Form("")) -> Resp
 async def _count(catalog: Catalog, base: KnowledgeBase, statuses: Sequence[DocumentStatus], contains: str) -> int:
     _, total = await catalog.documents(base, statuses=statuses, contains=contains, limit=1)
     return total
-
-
-async def _ordinal(catalog: Catalog, document: Document, chunk_id: str) -> int | None:
-    """Where a chunk stands in the live version of a document; None if it is not there (any more)."""
-    if not chunk_id:
-        return None
-    found = (await catalog.live([document.kb_id], [chunk_id])).get(chunk_id)
-    return found.chunk.ordinal if found and found.chunk.document_id == document.id else None
 
 
 def _waits_for_nobody(documents: Sequence[Document]) -> bool:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from app.console.guard import ConsoleRoute, Reading
 from app.console.highlight import Piece, pieces
 from app.console.pages import Visit, page
-from app.console.texts import language_of, sentence_of
+from app.console.texts import language_of, sentence_of, word
 from knowledge.answerability import Answerability
 from knowledge.errors import CopilotError, InvalidInput, Unavailable
 from knowledge.models import KnowledgeBase, Passage
@@ -65,6 +65,8 @@ def _page(
         limits=sorted({*LIMITS, limit}),
         found=found_for(q, retrieval.passages) if retrieval else [],
         timings=retrieval.timings_ms if retrieval else {},
+        notes=[word(language_of(visit.request), "error", code) for code in retrieval.notes] if retrieval else [],
+        phrasings=retrieval.phrasings[1:] if retrieval else (),
         verdict=verdict,
         problem=sentence_of(language_of(visit.request), error) if error else "",
     )
@@ -75,15 +77,16 @@ def found_for(question: str, passages: Sequence[Passage]) -> list[Found]:
     dense = _bars([passage.scores.dense for passage in passages], from_lowest=True)
     lexical = _bars([passage.scores.lexical for passage in passages])
     fused = _bars([passage.score for passage in passages])
+    rerank = _bars([passage.scores.rerank for passage in passages], from_lowest=True)
     return [
         Found(
             passage,
             document=pieces(passage.document, question),
             heading=pieces(passage.place.heading, question),
             text=pieces(passage.text, question),
-            bars={"dense": a, "lexical": b, "fused": c},
+            bars={"dense": a, "lexical": b, "fused": c, "rerank": d},
         )
-        for passage, a, b, c in zip(passages, dense, lexical, fused, strict=True)
+        for passage, a, b, c, d in zip(passages, dense, lexical, fused, rerank, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.console import (
     answers,
     bases,
+    conflicts,
     conversations,
     curated,
     dingtalk,
@@ -17,9 +18,12 @@ from app.console import (
     keys,
     prompts,
     session,
+    sources,
     studio,
+    synonyms,
     thumbnails,
     turns,
+    versions,
 )
 from app.console.guard import ConsoleRoute, Reading
 from app.console.pages import HOME, see
@@ -42,6 +46,10 @@ for _part in (
     files.router,
     bases.router,
     documents.router,
+    versions.router,
+    conflicts.router,
+    sources.router,
+    synonyms.router,
     hit_test.router,
     turns.router,
     curated.router,

@@ -22,6 +22,8 @@ _KINDS = {
     "text/tab-separated-values": "TSV",
     "application/json": "JSON",
     "application/x-ndjson": "JSONL",
+    "application/yaml": "YAML",
+    "application/zip": "ZIP",
 }
 
 _SIGNS = {"CNY": "¥", "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "HKD": "HK$"}

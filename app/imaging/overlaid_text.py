@@ -15,23 +15,23 @@ SHORTEST, SURE = 2, 0.7  # letters; how sure the reader must be of them
 
 def installed() -> bool:
     """Whether OCR can be asked at all."""
-    return find_spec("rapidocr_onnxruntime") is not None
+    return find_spec("rapidocr") is not None
 
 
 @cache
 def _reader() -> Any:
-    from rapidocr_onnxruntime import RapidOCR
+    from ingest.ocr.rapid import engine
 
-    return RapidOCR()
+    return engine(threads=1)
 
 
 def share_of_text(pixels: Pixels, product: Alpha) -> float:
     """Share of the picture covered by text outside the product; what is printed on a label is the product's own."""
     scale = min(1.0, LONGEST / max(pixels.shape[:2]))
     small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    found, _ = _reader()(np.ascontiguousarray(small[..., ::-1]), use_det=True, use_cls=False, use_rec=True)
+    found = _reader()(np.ascontiguousarray(small[..., ::-1]), use_det=True, use_cls=False, use_rec=True)
     covered = np.zeros(small.shape[:2], np.uint8)
-    for box, text, score in found or []:
+    for box, text, score in zip(found.boxes, found.txts, found.scores, strict=True) if found.txts else ():
         # Finding alone takes edges and handles for letters; what can be read is text.
         if len(text.strip()) >= SHORTEST and float(score) >= SURE:
             cv2.fillPoly(covered, [np.array(box, np.int32)], 1)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Literal
 from uuid import uuid4
 
-from app.jobs.ports import JobCancelled, JobFailed, JobRequest, Outcome, Quantities, Work
+from app.jobs.ports import Following, JobCancelled, JobFailed, JobRequest, Outcome, Quantities, Work
 from ingest.pipeline import Pipeline
 from knowledge.errors import Unavailable
 from knowledge.models import DocumentStatus
@@ -53,7 +53,9 @@ class IngestHandler:
             raise Unavailable(done.message or "A part that is needed does not answer.", code=done.reason)
         if done.state == "failed":
             raise JobFailed(done.message or "This document cannot be taken in.", code=done.reason)
-        return Outcome({"state": done.state, "chunks": done.chunks, "embedded": done.embedded})
+        members = tuple(Following({"document_id": member}, subject=member) for member in done.waiting)
+        result = {"state": done.state, "chunks": done.chunks, "embedded": done.embedded}
+        return Outcome(result | ({"documents": len(members)} if members else {}), following=members)
 
     async def abandon(self, request: Mapping[str, Any]) -> None:
         """Cancelled: the document says so, instead of waiting for a run that nobody starts."""

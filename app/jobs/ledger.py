@@ -178,6 +178,8 @@ class Ledger:
 def _add(connection: Connection, new: NewJob, general: Limits) -> tuple[Job, bool]:
     known = _known(connection, new)
     if known is not None:
+        if known.state is JobState.QUEUED:  # it may wait before it tries again: now it is asked for
+            connection.execute(update(jobs).where(jobs.c.id == known.id).values(not_before=None))
         return known, False
     limits = _limits_of(connection, new.tenant, general)
     if new.queue != "ingest":

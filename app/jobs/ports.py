@@ -47,12 +47,21 @@ class NewArtifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """A further job of the same kind that a job found to be needed; one that waits for ``subject`` is enough."""
+
+    request: Mapping[str, Any]
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a job came to. ``result`` is JSON for people and programs; it names the engine or model."""
 
     result: Mapping[str, Any]
     artifacts: tuple[NewArtifact, ...] = ()
     used: Quantities = Quantities()
+    following: tuple[Following, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

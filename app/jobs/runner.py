@@ -22,7 +22,7 @@ from app.jobs.ledger import Lease, LeaseLost
 from app.jobs.models import Job
 from app.jobs.ports import JobCancelled, Outcome, Preview
 from app.jobs.pricing import cost_json
-from app.jobs.service import JobService
+from app.jobs.service import JobService, Wanted
 from knowledge.database import now
 from knowledge.errors import CopilotError, Unavailable
 
@@ -143,6 +143,11 @@ class JobRunner:
 
     async def _keep(self, lease: Lease, outcome: Outcome, took: float) -> None:
         job, service = lease.job, self._service
+        for following in outcome.following:  # before the end is noted: rather asked for twice than never
+            wanted = Wanted(
+                job.tenant, job.kind, following.request, subject=following.subject, max_attempts=job.max_attempts
+            )
+            await service.submit(wanted)
         stored = [await service.artifacts.store(job.tenant, new) for new in outcome.artifacts]
         used = replace(outcome.used, seconds=round(took, 3))
         cost = cost_json(used, service.prices)

@@ -120,6 +120,7 @@ class JobService:
         if fresh:
             log.info("job added id=%s kind=%s state=%s", job.id, job.kind, job.state)
             await self._tell(job)
+        if fresh or job.state is JobState.QUEUED:
             await self.wake(job)
         return job
 

@@ -26,6 +26,11 @@ from app.processes.words import load_catalog
 from app.settings import Settings
 from knowledge.embeddings.encoder_file import encoder_path
 from knowledge.errors import InvalidInput
+from knowledge.moves import Moves
+from tests.contracts.rerank_server import KEY as RERANK_KEY
+from tests.contracts.rerank_server import MODEL, rerank_server
+from tests.contracts.tiny_models import gpu_extra
+from tests.products import product
 
 KEY = "sk-0123456789abcdef"
 
@@ -235,12 +240,56 @@ async def test_the_endpoint_of_the_embedder_is_asked_too_and_its_own_variables_a
     assert codes(await examine(settings), "error") == {"endpoint_unreachable"}
 
 
+async def test_a_model_of_sentence_transformers_is_looked_for(tmp_path: Path) -> None:
+    gpu_extra()
+    told = {"port": 0, "embedder": "sentence_transformers"}
+    for model, code in (
+        (None, "torch_model_unset"),
+        (str(tmp_path / "absent"), "torch_model_absent"),
+        (str(tmp_path), "torch_model_no_model"),
+        ("BAAI/bge-m3", "torch_model_hub"),
+    ):
+        report = await examine(Settings(**told, embedding_model=model))  # type: ignore[arg-type]
+        assert found(report, code).level == ("note" if code == "torch_model_hub" else "error")
+    (tmp_path / "modules.json").touch()
+    (tmp_path / "model.safetensors").touch()
+    report = await examine(Settings(**told, embedding_model=str(tmp_path)))  # type: ignore[arg-type]
+    assert found(report, "torch_model_ready").params["precision"] == "auto"
+    cross = await examine(Settings(port=0, reranker="cross_encoder", rerank_model=str(tmp_path)))
+    assert found(cross, "torch_model_no_model").params["mark"] == "config.json"
+
+
+async def test_a_missing_extra_is_named_with_the_setting_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.doctor.found_models.find_spec", lambda _: None)
+    report = await examine(Settings(port=0, reranker="cross_encoder", rerank_model="x/y"))
+    assert found(report, "gpu_extra_missing").sentence("en").startswith("COPILOT_RERANKER asks")
+
+
+async def test_the_rerank_endpoint_is_asked_to_rerank() -> None:
+    async with rerank_server() as server:
+        told = {"port": 0, "reranker": "http", "rerank_url": server.url, "rerank_model": MODEL}
+        refused = found(await examine(Settings(**told)), "rerank_failing")  # type: ignore[arg-type]
+        assert refused.params["code"] == "rerank_key_refused"
+        assert found(await examine(Settings(**told, rerank_api_key=RERANK_KEY)), "rerank_reached").level == "ok"  # type: ignore[arg-type]
+
+
+async def test_a_knowledge_base_that_moves_is_named(tmp_path: Path) -> None:
+    async with product(tmp_path / "data") as services:
+        await services.knowledge.catalog.create_knowledge_base("default", "shop", embedding_model="old-1")
+        parts = services.parts
+        kb = await services.knowledge.catalog.knowledge_base("default", "shop")
+        assert await Moves(parts.database, parts.catalog, "new-1", "me").claim(kb.id)
+    params = found(await examine(Settings(port=0, data=tmp_path / "data")), "base_moving").params
+    assert params == {"name": "shop", "old": "old-1", "new": "new-1"}
+
+
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
         ({"model_name": "qwen-plus"}, "model_half"),
         ({"model_base_url": "http://127.0.0.1:1/v1"}, "model_half"),
         ({"embedder": "openai"}, "embedder_half"),
+        ({"reranker": "http"}, "rerank_half"),
     ],
 )
 async def test_what_is_configured_by_half_is_an_error(settings: dict[str, str], code: str) -> None:
@@ -302,15 +351,16 @@ def fields(sentence: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(sentence) if name}
 
 
-def test_the_two_tables_of_settings_have_a_row_for_each_with_default_and_choices() -> None:
-    ours, dingtalk = settings_table().splitlines(), settings_table(dingtalk=True).splitlines()
-    assert ours[:2] == dingtalk[:2] == ["| Variable | Default | |", "|---|---|---|"]
-    rows = ours[2:] + dingtalk[2:]
-    named = [row.split("`")[1] for row in rows]
+def test_the_tables_of_settings_have_a_row_for_each_with_default_and_choices() -> None:
+    ours, bots, knowledge = (settings_table(where).splitlines() for where in ("root", "bots", "knowledge"))
+    assert ours[:2] == bots[:2] == knowledge[:2] == ["| Variable | Default | |", "|---|---|---|"]
+    rows = ours[2:] + bots[2:] + knowledge[2:]
     fields = [f"COPILOT_{name.upper()}" for name in Settings.model_fields]
-    assert named == sorted(fields, key=lambda name: "_DINGTALK_" in name)
+    assert sorted(row.split("`")[1] for row in rows) == sorted(fields)
+    assert {row.split("_")[1] for row in bots[2:]} == {"DINGTALK"}
+    assert {row.split("_")[1] for row in knowledge[2:]} == {"EMBEDDING", "RERANK"}
     assert "| `COPILOT_PORT` | `8000` | Port of the API. |" in ours
-    assert "| `COPILOT_EMBEDDER` | `bundled` | What turns text into vectors. `bundled` or `openai`. |" in ours
+    assert [row for row in ours if row.endswith(" `bundled` or `sentence_transformers` or `openai`. |")]
     assert all(row.count("|") - row.count("\\|") == 4 for row in rows)
 
 

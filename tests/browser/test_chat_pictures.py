@@ -133,7 +133,9 @@ async def test_a_picture_that_is_refused_says_why_and_can_be_sent_again(chat: Pa
     await expect(chat.locator(".tray-item[data-state=ready]")).to_be_visible()
     api.problems.append(Problem(413, "too_large"))
     await attach(chat, name="大.jpg")
-    await expect(chat.locator(".toast")).to_have_text("文件超过大小上限。请拆分后再上传，或让管理员调高上限。")
+    await expect(chat.locator(".toast")).to_have_text(
+        "文件太大：超过了大小上限，或读取它要用的时间、内存超过了上限。请拆分后再上传。"
+    )
     await ask(chat, "做白底图")
     assert api.sent("POST", "/v1/chat")[0].body["attachments"] == ["picture-1"]
 

@@ -1,4 +1,4 @@
-"""What every embedder keeps to: the twin, the bundled model, and an endpoint over real HTTP."""
+"""What every embedder keeps to: the twin, the bundled model, one of sentence-transformers, an endpoint over HTTP."""
 
 import re
 from collections.abc import Iterator
@@ -11,8 +11,10 @@ import pytest
 from knowledge.embeddings.bundled import BundledEmbedder
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.embeddings.openai import OpenAIEmbedder
+from knowledge.embeddings.sentence_transformers import SentenceTransformersEmbedder
 from knowledge.ports import Embedder
 from tests.contracts.embedding_server import KEY, MODEL, embedding_server
+from tests.contracts.tiny_models import gpu_extra, tiny_embedder
 
 TEXTS = [
     "签收后七天内可以申请无理由退货，运费由买家承担。",
@@ -27,13 +29,19 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(params=["hashing", "bundled", "openai"], scope="module")
-def embedder(request: pytest.FixtureRequest, embedder_cache: Path) -> Iterator[Embedder]:
+@pytest.fixture(params=["hashing", "bundled", "sentence_transformers", "openai"], scope="module")
+def embedder(
+    request: pytest.FixtureRequest, embedder_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Embedder]:
     match request.param:
         case "hashing":
             yield HashingEmbedder()
         case "bundled":
             yield BundledEmbedder(embedder_cache)
+        case "sentence_transformers":
+            gpu_extra()
+            folder = tiny_embedder(tmp_path_factory.mktemp("models") / "tiny")
+            yield SentenceTransformersEmbedder(str(folder), device="cpu")
         case _:
             with embedding_server() as server:
                 client = OpenAIEmbedder(server.url, KEY, MODEL)

@@ -20,8 +20,7 @@ END_SECONDS = 240
 
 def text_of(number: int) -> str:
     sections = [
-        f"## 第 {part} 条\n\n"
-        + f"门店 {number} 的第 {part} 条规定：编号 S{number:03d}-{part} 的商品按 {number + part} 折计价。" * 4
+        f"## 第 {part} 条\n\n门店 {number} 规定：编号 S{number:03d}-{part} 的商品按 {number + part} 折计价。"
         for part in range(3)
     ]
     return f"# 门店 {number} 手册\n\n" + "\n\n".join(sections)

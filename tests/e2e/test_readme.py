@@ -1,4 +1,4 @@
-"""Every command of the README, run as it stands there against a copilot that was started as it says."""
+"""Every command of the README, run as it stands there against a copilot that was started as it says; and its page."""
 
 import json
 import re
@@ -14,7 +14,10 @@ import httpx
 import pytest
 
 from app.doctor import settings_table
+from app.doctor.readme import Where
 from app.processes.ports import any_free_port
+from tests.browser.acts import answer, ask, in_widget
+from tests.browser.conftest import NewPage
 from tests.e2e.conftest import SampleCopilot
 
 ROOT = Path(__file__).parent.parent.parent
@@ -94,14 +97,41 @@ def answers(port: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("readme", "dingtalk"), [("README.md", False), ("bots/README.md", True)])
-def test_the_settings_table_is_that_of_the_code(readme: str, dingtalk: bool) -> None:
-    text = (ROOT / readme).read_text(encoding="utf-8")
+@pytest.mark.processes
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_question_about_a_sample_document_is_answered_with_its_source(
+    sample_copilot: SampleCopilot, new_page: NewPage
+) -> None:
+    page = await new_page(sample_copilot.url)
+    await page.wait_for_selector(".composer")
+    await ask(page, "首图最小尺寸是多少像素？")
+    assert "800×800" in await answer(page).inner_text()
+    sources = await page.locator(".turn:last-of-type .sources").inner_text()
+    assert "商品图片规范.md" in sources
+    await page.locator(".turn:last-of-type .md .chip").first.click()
+    await page.wait_for_selector("mark")
+    assert "800×800" in await page.locator("mark").first.inner_text()
+    assert await in_widget(page, "document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.processes
+@pytest.mark.browser
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_console_shows_what_was_taken_in(sample_copilot: SampleCopilot, new_page: NewPage) -> None:
+    page = await new_page(f"{sample_copilot.url}/console")
+    await page.get_by_text("samples").first.click()
+    await page.wait_for_selector("text=2026年收费标准.md")
+
+
+@pytest.mark.parametrize("where", ["root", "bots", "knowledge"])
+def test_the_settings_table_is_that_of_the_code(where: Where) -> None:
+    text = (ROOT / ("" if where == "root" else where) / "README.md").read_text(encoding="utf-8")
     table = text.split("<!-- settings -->\n", 1)[1].split("<!-- /settings -->", 1)[0]
-    assert table.strip() == settings_table(dingtalk=dingtalk).strip()
+    assert table.strip() == settings_table(where).strip()
 
 
-@pytest.mark.parametrize(("readme", "most"), [("README.md", 210), ("bots/README.md", 90)])
+@pytest.mark.parametrize(("readme", "most"), [("README.md", 210), ("bots/README.md", 90), ("knowledge/README.md", 110)])
 def test_a_readme_is_short_and_its_links_lead_somewhere(readme: str, most: int) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
     assert len(text.splitlines()) <= most

@@ -1,15 +1,20 @@
 """The corpora are read as described, and the suites count what they say they count."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from evals.commands import CONTRADICTIONS
 from evals.corpora import Corpus, CorpusDocument, Question, read
-from evals.suites import answers, retrieval
+from evals.suites import answers, conflicts, retrieval, sheets
+from ingest.chunk import chunk
+from ingest.loaders import load_bytes
 from knowledge.errors import InvalidInput
 from knowledge.models import Passage, StageScores
 from knowledge.retriever import Retrieval
+from tests.products import FEES
 
 RETURNS = "退货运费由买家承担。退款三天内到账。"
 SHIPPING = "订单付款后48小时内发货。"
@@ -26,7 +31,8 @@ def asked(text: str, document: str = "", *golds: str, answerable: bool = True) -
 
 
 def passage(document: str, text: str, cosine: float) -> Passage:
-    return Passage(document, document, document, "kb", text, cosine, scores=StageScores(dense=cosine))
+    scores = StageScores(dense=cosine, dense_rank=1 if cosine > 0.9 else 2)
+    return Passage(document, document, document, "kb", text, cosine, scores=scores)
 
 
 async def search(question: str, limit: int) -> Retrieval:
@@ -51,14 +57,68 @@ async def test_ranks_are_of_documents_and_plain_bm25_stands_beside() -> None:
         search,
     )
     assert report.questions == 3
-    ours, plain = report.rows
-    assert (ours.system, plain.system) == ("copilot", "BM25")
+    assert [row.system for row in report.rows] == ["BM25", "words", "meaning", "both", "copilot"]
+    plain, words, meaning, _, ours = report.rows
+    assert (words.mrr, meaning.mrr) == (0, pytest.approx(ours.mrr))  # this search has no lexical stage
+    assert plain.gain is None
+    assert ours.gain is not None
+    assert ours.gain[1] <= ours.gain[0] <= ours.gain[2]
     assert ours.recall == pytest.approx((2 / 3, 1, 1))  # nothing found by words: the third document, twice passed over
     assert ours.mrr == pytest.approx((1 + 1 + 1 / 3) / 3)
     assert plain.recall == pytest.approx((2 / 3, 2 / 3, 2 / 3))
     assert report.first_five == 1
     assert report.missed == ()
     assert "BM25" in "\n".join(report.lines())
+
+
+async def test_fewer_found_than_in_the_committed_baseline_is_a_regression() -> None:
+    questions = corpus(*[asked(f"运费谁承担{number}", "发票.md") for number in range(10)])
+    kept = {"little": {"questions": 10, "recall": [0.2, 1.0, 1.0], "mrr": 0.5}}
+    assert not (await retrieval.evaluate(questions, search, baseline=kept)).regressions
+    kept["little"]["recall"] = [0.3, 1.0, 1.0]
+    report = await retrieval.evaluate(questions, search, baseline=kept)
+    assert report.regressions == ("regression: R@1 is 0.000, the committed baseline has 0.300.",)
+    assert report.regressions[0] in report.lines()
+
+
+async def test_with_a_reranker_the_order_without_it_stands_beside() -> None:
+    async def reranked(question: str, limit: int) -> Retrieval:
+        """The far one first; a second question comes too late."""
+        found = list((await search(question, limit)).passages)
+        if "发货" in question:
+            return Retrieval(tuple(replace(one, scores=StageScores(unranked="rerank_timeout")) for one in found), float)
+        scored = [replace(one, scores=StageScores(rerank=float(n))) for n, one in enumerate(found)]
+        return Retrieval(tuple(scored[::-1]), lambda term: 5.0)
+
+    report = await retrieval.evaluate(corpus(asked("运费谁承担", "退货.md"), asked("何时发货", "物流.md")), reranked)
+    *_, without, ours = report.rows
+    assert (ours.system, without.system) == ("copilot", "no rerank")
+    assert ours.recall[0] == pytest.approx(1 / 2)
+    assert without.recall[0] == pytest.approx(1)
+    assert report.unranked == 1
+    assert "1 of 2" in report.lines()[-1]
+
+
+async def test_rows_of_a_price_list_and_cells_of_a_table_are_asked_for() -> None:
+    of = sheets.corpus(rows=60)
+    assert of.questions == sheets.corpus(rows=60).questions
+    texts = {
+        document.name: [piece.text for piece in chunk(load_bytes(document.data, name=document.name), document_id="d")]
+        for document in of.documents
+    }
+    facts = {question.text: question.facts for question in of.questions}
+
+    async def knows(question: str, limit: int) -> Retrieval:
+        """The chunk that says all; of the last question another one."""
+        name = sheets.FEES if question in {q.text for q in of.questions if sheets.FEES in q.documents} else sheets.LIST
+        right = [text for text in texts[name] if all(fact in text for fact in facts[question])]
+        text = "" if question == of.questions[-1].text else right[0]
+        return Retrieval((passage(name, text, 0.9),)[:limit], lambda term: 5.0)
+
+    report = await sheets.evaluate(of, knows, rows=60)
+    assert (report.asked, report.first) == (50, 1)
+    assert (report.cells_asked, report.cells) == (24, pytest.approx(23 / 24))
+    assert report.missed == (of.questions[-1].text,)
 
 
 async def test_answers_are_counted_with_their_refusals() -> None:
@@ -164,3 +224,12 @@ def test_a_corpus_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as missing:
         read("cmrc", tmp_path)
     assert missing.value.error_code == "corpus_missing"
+
+
+def test_conflicts_are_found_in_changed_copies_and_not_in_documents_that_agree(tmp_path: Path) -> None:
+    (tmp_path / "费用.md").write_text(FEES)
+    report = conflicts.folder("fees", tmp_path)
+    assert (report.false, report.found, report.changed) == ((), 5, 5)
+    pairs = conflicts.pairs(CONTRADICTIONS)
+    assert pairs.wrong == 0
+    assert pairs.right >= 13

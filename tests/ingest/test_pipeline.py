@@ -1,10 +1,13 @@
 """Documents in: what is embedded, what is found, and what an interrupted or failed run leaves behind."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
+from ingest.loaders.source import silent
+from ingest.parsing import DirectParser, IsolatedParser
 from knowledge.errors import Unavailable
 from knowledge.models import DEFAULT_TENANT, DocumentStatus
 from knowledge.ports import Vector
@@ -134,3 +137,54 @@ async def test_a_name_cannot_leave_its_folder(tmp_path: Path, name: str) -> None
         assert ".." not in document.name
         assert not document.name.startswith("/")
         assert "\\" not in document.name
+
+
+class PageByPage:
+    """Reports pages, and goes on until it is told that nobody wants the document any more."""
+
+    unpack = DirectParser().unpack
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def load(self, path, *, name, max_bytes, progress=silent):  # type: ignore[no-untyped-def]
+        try:
+            while not self.ended.wait(0.01):
+                progress(30, 100)
+        finally:
+            self.ended.set()
+
+    def close(self) -> None:
+        self.ended.set()
+
+
+async def test_pages_read_are_shown_and_a_cancelled_run_ends_its_reader(tmp_path: Path) -> None:
+    parser, reports = PageByPage(), []
+    async with product(tmp_path, parser=parser) as services:
+        await services.knowledge.ensure(DEFAULT_TENANT, "shop")
+        file = tmp_path / "a.md"
+        file.write_text(FEES, encoding="utf-8")
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        received = await services.knowledge.add_file(kb, "a.md", file)
+        shown = asyncio.Event()
+
+        def report(stage: str, percent: int) -> None:
+            reports.append((stage, percent))
+            shown.set()
+
+        async with asyncio.TaskGroup() as tasks:
+            run = tasks.create_task(services.pipeline.run(received.document.id, owner="w", report=report))
+            await shown.wait()
+            run.cancel()
+        assert reports[0] == ("loading", 18)  # 30 % of the 60 that reading page by page is
+        assert await asyncio.to_thread(parser.ended.wait, 10)
+        assert await services.parts.versions.status(received.document.id) is DocumentStatus.RECEIVED
+
+
+async def test_documents_are_read_in_a_process_of_their_own(tmp_path: Path) -> None:
+    parser = IsolatedParser(slots=1)
+    async with product(tmp_path, parser=parser) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        refused = await take_in(services, "shop", "坏.pdf", b"%PDF-1.7\ngarbage")
+        assert refused.reason == "corrupt"
+        assert (await names(services, "旗舰店保证金是多少"))[0] == "费用.md"

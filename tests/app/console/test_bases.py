@@ -8,6 +8,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT
+from knowledge.moves import Moves
 from tests.app.console.visits import NAVIGATION, one, see, served, words
 from tests.products import FEES, take_in
 
@@ -61,8 +62,17 @@ async def test_a_name_that_cannot_be_used_is_explained_where_it_was_typed(
         assert "data-open-now" in one(page, "#create").attributes
 
 
-async def test_a_knowledge_base_of_another_embedding_model_says_that_it_cannot_be_searched(tmp_path: Path) -> None:
+async def test_a_knowledge_base_of_another_embedding_model_says_that_it_moves_and_how_far_it_is(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, services):
-        await services.knowledge.catalog.create_knowledge_base(DEFAULT_TENANT, "old", embedding_model="other-1")
-        assert "另一个嵌入模型" in words(await see(http, "/console"), ".base .note")
-        assert "另一个嵌入模型" in words(await see(http, "/console/kb/old/search?q=x"), ".note.bad")
+        kb = await services.knowledge.catalog.create_knowledge_base(DEFAULT_TENANT, "old", embedding_model="other-1")
+        assert "后台任务进程会把这个知识库换过去" in words(await see(http, "/console"), ".base .note")
+        assert "只按字词检索" in (await http.get("/console/kb/old/search?q=x")).text
+        moves = Moves(services.parts.database, services.parts.catalog, HashingEmbedder().model_id, "test")
+        assert await moves.claim(kb.id)
+        assert "已完成 0%" in words(await see(http, "/console"), ".base .note")
+        listed = (await http.get("/v1/knowledge-bases")).json()["knowledge_bases"][0]
+        assert (listed["embedding_model"], listed["next_embedding_model"]) == ("other-1", HashingEmbedder().model_id)
+        assert listed["moved_percent"] == 0
+        await moves.release(kb.id)
+        assert await services.parts.mover.move() == 1
+        assert "note" not in (await http.get("/console")).text.split('id="kb-')[1].split("</li>")[0]

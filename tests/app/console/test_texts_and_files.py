@@ -42,7 +42,7 @@ async def test_english_pages_have_no_chinese_left(tmp_path: Path) -> None:
         for path in (
             "/console", "/console/kb/shop", "/console/kb/shop?q=none", "/console/kb/shop/search?q=deposit",
             "/console/kb/shop/search?q=martian", f"/console/documents/{document.id}", "/console/keys", "/console/login",
-            "/console/prompts",
+            "/console/prompts", "/console/sources",
         ):  # fmt: skip
             page = await see(http, path)
             for switch in page.css("form[data-language], script"):
@@ -78,14 +78,16 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     assert called - set(catalog()) == set()
     named = called | set(re.findall(r"""["']([a-z_0-9]+(?:\.[a-z_0-9]+)+)["']""", everything))
     by_value = r"(reason|error|status|stage|problem|login|js\.theme)\.\w+|keys\.(scope|kind)_\w+|search\.\w+_title"
-    by_value += r"|documents\.(all|active|live|failed)|search\.(embed|dense_time|lexical_time|total)"
+    by_value += r"|documents\.(all|active|live|failed)|search\.(embed|dense_time|lexical_time|rerank_time|total)"
     by_value += r"|(kind|kind_text|field|hint|option|about|value|note|state|queue)\..+|studio\.in_\w+"
     by_value += r"|review\.(all|pending|approved|rejected)|jobs\.(all|waiting|active|succeeded|failed)"
     by_value += r"|(role|rung|reply|reply_state|api|channel)\.\w+|dingtalk\.(quota|outlook|mode)_\w+"
     by_value += r"|prompt_(name|about|state)\.\w+|prompts\.notice_\w+"
     by_value += r"|curated\.(all|live|proposed|retired|notice_\w+)"
     by_value += r"|(channel|step|finish|purpose|feedback|sender)\.\w+|turn\.(status|cached)\.\w+|turn\.(up|down)"
+    by_value += r"|source_(kind|state|count)\.\w+"
     by_value += r"|turns\.(all|refused|failed|down|cached)"
+    by_value += r"|validity\.(scheduled|expired)|diff\.(added|removed|changed)|conflicts\.(open|ignored|resolved)"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 

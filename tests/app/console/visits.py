@@ -21,8 +21,10 @@ FOLDER = Path(console.__file__).parent
 HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 NAVIGATION = [
     "/console",
+    "/console/sources",
     "/console/turns",
     "/console/curated",
+    "/console/conflicts",
     "/console/studio",
     "/console/prompts",
     "/console/dingtalk",

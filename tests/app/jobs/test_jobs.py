@@ -295,3 +295,15 @@ async def _expire(jobs: JobService, job: Job) -> None:
     async with jobs.ledger._database.write() as connection:
         past = now() - timedelta(seconds=1)
         await connection.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(lease_until=past))
+
+
+async def test_a_job_that_waits_before_it_tries_again_starts_at_once_when_it_is_asked_for(tmp_path: Path) -> None:
+    async with studio(tmp_path) as (jobs, runner, _):
+        job = await jobs.submit(wanted("杯子", subject="cup"))
+        lease = await jobs.ledger.claim("text", "worker-0")
+        assert lease is not None
+        await jobs.ledger.postpone(lease, until=now() + timedelta(hours=1))
+        assert await runner.drain("text") == 0
+        assert (await jobs.submit(wanted("杯子", subject="cup"))).id == job.id
+        assert await runner.drain("text") == 1
+        assert (await ended(jobs, job)).state is JobState.SUCCEEDED
