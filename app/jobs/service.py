@@ -194,16 +194,22 @@ class JobService:
     async def follow(
         self, tenant: str, job_id: str, *, after: str | None
     ) -> AsyncGenerator[tuple[str, JobEvent], None]:
-        """Events after an id until the job has ended, then ``done``. Raises NotFound ``job_not_found`` at once."""
+        """Events after an id until the job has ended, then ``done``. Raises NotFound ``job_not_found`` at once.
+
+        The end is the ledger's: its state is told also where its event is not written yet, or never was.
+        """
         job = await self.ledger.get(tenant, job_id)
+        told = job.state.value
         if after is None:
             yield "0-0", _state_event(job)
         last = after or "0-0"
         while not job.state.ended:
             for number, event in await self.events.read(tenant, job_id, after=last):
-                last = number
+                last, told = number, event.data.get("state", told)
                 yield last, event
             job = await self.ledger.get(tenant, job_id)
+        if told != job.state.value:
+            yield last, _state_event(job)
         yield last, JobEvent("done", {"id": job.id, "state": job.state.value})
 
     async def wake(self, job: Job) -> None:

@@ -1,5 +1,6 @@
 """Documents on the console in a real browser: how they come in, what becomes of them, and how they are found."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ HOSTILE = "<img src=x onerror=document.title='taken'>.txt"
 
 async def drop(page: Page, *paths: Path) -> None:
     """Files or folders of this machine, dragged onto the page as from a file manager."""
+    async with asyncio.timeout(60):
+        await _drop(page, paths)
+
+
+async def _drop(page: Page, paths: tuple[Path, ...]) -> None:
     devtools = await page.context.new_cdp_session(page)
     what = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
     over = page.locator("#upload[data-over]")

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+from knowledge.models import DEFAULT_TENANT
 from tests.app.jobs_api.calls import code_of, create, events_of, served, work
 
 # deciding
@@ -69,6 +70,20 @@ async def test_a_job_is_watched_from_the_queue_to_its_end_and_on_from_any_event(
         watched, _ = await asyncio.gather(http.get(path), work(services))
         every = [number for number, name, _ in events_of(watched.text) if name != "done"]
         assert every == sorted(every, key=lambda number: int(number.partition("-")[0]))
+
+
+async def test_the_end_of_a_job_is_told_though_its_event_was_never_written(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, services):
+        made = await create(http)
+
+        async def ends_while_redis_is_away() -> None:
+            await asyncio.sleep(0.2)
+            await services.jobs.ledger.cancel(DEFAULT_TENANT, made["id"])
+
+        watched, _ = await asyncio.gather(http.get(f"/v1/jobs/{made['id']}/events"), ends_while_redis_is_away())
+        events = [(name, data) for _, name, data in events_of(watched.text)]
+        assert [data["state"] for name, data in events if name == "state"][-1] == "cancelled"
+        assert events[-1][0] == "done"
 
 
 async def test_what_cannot_be_watched_is_said_before_the_stream_begins(tmp_path: Path) -> None:
