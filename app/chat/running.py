@@ -7,6 +7,7 @@ the task, which closes the model's connection, and keeps what was said so far.
 import asyncio
 import logging
 from bisect import bisect_right
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class RunningTurns:
         self._tasks = tasks
         self._on_grown = on_grown
         self._turns: dict[str, RunningTurn] = {}
+        self._ended: deque[str] = deque()
 
     def start(self, turn: Turn) -> None:
         """Begin to answer."""
@@ -219,9 +221,10 @@ class RunningTurns:
 
     def _append(self, running: RunningTurn, event: Event) -> None:
         running.add(event)
+        if running.ended:
+            self._ended.append(running.turn.id)
         self._on_grown(running)
 
     def _forget_old(self) -> None:
-        ended = [turn_id for turn_id, running in self._turns.items() if running.ended]
-        for turn_id in ended[: max(0, len(ended) - self._kept)]:
-            del self._turns[turn_id]
+        while len(self._ended) > self._kept:
+            self._turns.pop(self._ended.popleft(), None)
