@@ -215,6 +215,7 @@ async def running_services(
         parser.close()
         await cache.close()
         await streams.close()
+        await parts.lexical.close()
         await parts.vectors.close()
         if parts.reranker is not None:
             await parts.reranker.close()
