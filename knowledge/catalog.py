@@ -144,6 +144,13 @@ class Catalog:
                 raise NotFound(f"There is no knowledge base “{name}”.", code="knowledge_base_not_found", name=name)
         return [by_name[name] for name in dict.fromkeys(names)]
 
+    async def every(self, name: str | None = None) -> list[KnowledgeBase]:
+        """Knowledge bases of all tenants, or those that have a name."""
+        query = select(knowledge_bases).order_by(knowledge_bases.c.created_at)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query if name is None else query.filter_by(name=name))
+            return [_knowledge_base(row) for row in rows]
+
     async def by_ids(self, ids: Collection[str]) -> list[KnowledgeBase]:
         """Knowledge bases of any tenant, for work that is not done for somebody."""
         query = select(knowledge_bases).where(knowledge_bases.c.id.in_(ids))

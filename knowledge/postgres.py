@@ -8,24 +8,32 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import URL, String, event, func, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 
+from knowledge.errors import InvalidInput
+
 _Values: TypeAlias = tuple[Any, ...]
-_DRIVERS = {"postgres": "postgresql+asyncpg", "postgresql": "postgresql+asyncpg"}
+_DRIVER = "postgresql+asyncpg"
+_DRIVERS = {"postgres", "postgresql", _DRIVER}
 # Its compiler of expressions pays for reports, and costs 50 ms in the middle of a question.
 _SESSION = {"jit": "off", "application_name": "merchant-copilot"}
 _GIVE_WAY = {"40001", "40P01"}  # serialization_failure, deadlock_detected: nothing was done, the same work may succeed
 
 
 def async_url(given: str) -> URL:
-    """As hosts of databases write it, too: ``postgres://…?sslmode=require``."""
-    url = make_url(given)
-    if url.drivername not in _DRIVERS:
+    """As hosts of databases write it, too: ``postgres://…?sslmode=require``. Raises InvalidInput ``setting_invalid``."""
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise _unusable() from None  # what cannot be read may have a password in it
+    if url.drivername == "sqlite+aiosqlite":
         return url
+    if url.drivername not in _DRIVERS:
+        raise _unusable()
     renamed = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
-    return url.set(drivername=_DRIVERS[url.drivername], query=renamed)
+    return url.set(drivername=_DRIVER, query=renamed)
 
 
 def postgres_engine(url: URL) -> AsyncEngine:
@@ -45,6 +53,13 @@ async def hold(connection: AsyncConnection, thing: str, *, shared: bool = False)
 def gave_way(error: DBAPIError) -> bool:
     """Whether two transactions waited for each other, and this one was ended for it."""
     return getattr(error.orig, "sqlstate", None) in _GIVE_WAY
+
+
+def _unusable() -> InvalidInput:
+    return InvalidInput(
+        "COPILOT_DATABASE_URL: write postgresql://user:password@host/database, or leave it empty for SQLite.",
+        code="setting_invalid",
+    )
 
 
 @compiles(String, "postgresql")

@@ -31,6 +31,7 @@ from tests.contracts.rerank_server import KEY as RERANK_KEY
 from tests.contracts.rerank_server import MODEL, rerank_server
 from tests.contracts.tiny_models import gpu_extra
 from tests.products import product
+from tests.products import settings_for as settings_of
 
 KEY = "sk-0123456789abcdef"
 
@@ -279,7 +280,7 @@ async def test_a_knowledge_base_that_moves_is_named(tmp_path: Path) -> None:
         parts = services.parts
         kb = await services.knowledge.catalog.knowledge_base("default", "shop")
         assert await Moves(parts.database, parts.catalog, "new-1", "me").claim(kb.id)
-    params = found(await examine(Settings(port=0, data=tmp_path / "data")), "base_moving").params
+    params = found(await examine(settings_of(tmp_path / "data", port=0)), "base_moving").params
     assert params == {"name": "shop", "old": "old-1", "new": "new-1"}
 
 

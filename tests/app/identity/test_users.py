@@ -113,7 +113,9 @@ def test_each_role_includes_those_before_it() -> None:
     assert not Role.VIEWER.includes(Role.OPERATOR)
 
 
-def test_the_command_line_lists_people_and_gives_roles(tmp_path: Path) -> None:
+def test_the_command_line_lists_people_and_gives_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COPILOT_DATABASE_URL", database_of(tmp_path))
+
     def copilot(*arguments: str) -> str:
         app = typer.Typer()
         commands.register(app)
