@@ -23,7 +23,7 @@ _GIVE_WAY = {"40001", "40P01"}  # serialization_failure, deadlock_detected: noth
 
 
 def async_url(given: str) -> URL:
-    """As hosts of databases write it, too: ``postgres://…?sslmode=require``. Raises InvalidInput ``setting_invalid``."""
+    """As hosts write it, too: ``postgres://…?sslmode=require``. Raises InvalidInput ``setting_invalid``."""
     try:
         url = make_url(given)
     except (ArgumentError, ValueError):

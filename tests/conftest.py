@@ -20,6 +20,20 @@ ROOT = TESTS.parent
 # What is real here (processes, sockets, a browser) waits for the machine, which may stand still for a second or two.
 REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/jobs", "app/processes", "evals/bench")
 
+# What runs on SQLite, as everything does, and on PostgreSQL: the ledger, publishing, moving, chats and what is erased.
+ON_BOTH_DATABASES = (
+    "app/channels/test_calls.py",
+    "app/jobs/test_ends.py",
+    "app/jobs/test_turns.py",
+    "app/sources/test_runs.py",
+    "app/test_conflicts.py",
+    "app/test_conversations.py",
+    "app/test_receipts.py",
+    "app/test_versions.py",
+    "contracts/test_database.py",
+    "knowledge/test_moves.py",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that start processes come first: they take longest, and none of them is to be the last one running.
@@ -60,8 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What is marked ``both_databases`` runs on SQLite, as everything does, and on PostgreSQL."""
-    if metafunc.definition.get_closest_marker("both_databases"):
+    if str(metafunc.definition.path.relative_to(TESTS)) in ON_BOTH_DATABASES:
         kinds = ["postgresql"] if metafunc.config.getoption("--postgres") else ["sqlite", "postgresql"]
         metafunc.parametrize("_database", kinds, indirect=True)
 

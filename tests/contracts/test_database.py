@@ -25,7 +25,6 @@ from knowledge.versions import Versions
 from tests import postgres
 from tests.products import database_of
 
-pytestmark = pytest.mark.both_databases
 PROCESSES = 3
 
 
