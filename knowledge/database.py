@@ -1,7 +1,7 @@
 """The SQL connection: SQLite (WAL) on one machine, PostgreSQL on many; one interface for both."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
-from knowledge.postgres import async_url, gave_way, hold, postgres_engine
+from knowledge.postgres import async_url, connected, gave_way, hold, postgres_engine
 
 SQLITE_BUSY_MS = 15_000
 EVERYTHING = ""
@@ -87,7 +87,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one moment, however many statements it has."""
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             if self._quick is None:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
@@ -101,7 +101,7 @@ class Database:
         knowledge base's id): then those of other things go on beside it. One of None waits for nobody and has to be
         right whatever is written meanwhile, as a single statement by key is.
         """
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             await connection.execution_options(writes=True)
             async with connection.begin():
                 if self._quick is None and of is not None:
@@ -121,7 +121,7 @@ class Database:
                 pass
             else:
                 return found
-        async with self.engine.connect() as connection:
+        async with self._connected() as connection:
             if self._quick is None:  # one statement sees one moment by itself
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
             found = (await connection.execute(query, values)).all()
@@ -154,6 +154,9 @@ class Database:
                 return False
             raise
         return True
+
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.engine.connect() if self._quick is not None else connected(self.engine)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -4,11 +4,12 @@ Lengths in our tables say what is meant and are checked where something comes in
 does this. A text may hold NUL, which PostgreSQL refuses: it becomes U+FFFD.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeAlias
 
 from sqlalchemy import URL, String, event, func, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 
@@ -19,6 +20,7 @@ _DRIVER = "postgresql+asyncpg"
 _DRIVERS = {"postgres", "postgresql", _DRIVER}
 # Its compiler of expressions pays for reports, and costs 50 ms in the middle of a question.
 _SESSION = {"jit": "off", "application_name": "merchant-copilot"}
+_AWAY = ("08", "53", "57")  # classes of SQLSTATE: connection lost, out of resources, shut down
 _GIVE_WAY = {"40001", "40P01"}  # serialization_failure, deadlock_detected: nothing was done, the same work may succeed
 
 
@@ -48,6 +50,27 @@ async def hold(connection: AsyncConnection, thing: str, *, shared: bool = False)
     """Wait until nobody else holds a thing, or nobody but those who share it; it is held until the transaction ends."""
     lock = func.pg_advisory_xact_lock_shared if shared else func.pg_advisory_xact_lock
     await connection.execute(select(lock(func.hashtextextended(thing, 0))))
+
+
+@asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A server that is not there, stops or is full is an OperationalError, whatever the driver makes of it."""
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except OSError as error:
+            raise OperationalError(None, None, error) from error
+        except DBAPIError as error:
+            raise _away(error) from error
+        try:
+            yield connection
+        except DBAPIError as error:
+            raise _away(error) from error
+
+
+def _away(error: DBAPIError) -> DBAPIError:
+    gone = error.connection_invalidated or str(getattr(error.orig, "sqlstate", None)).startswith(_AWAY)
+    return OperationalError(error.statement, None, error.orig or error, hide_parameters=True) if gone else error
 
 
 def gave_way(error: DBAPIError) -> bool:

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 import app.wiring  # noqa: F401 (every table of ours)
 from app.database import migrate, newest
@@ -130,3 +131,23 @@ async def test_names_are_found_whatever_their_case_and_folders_only_in_theirs(da
     assert await named("price") == ["Docs/Price_List.md"]
     assert await named("%") == ["a%b.md"]
     assert [document.name for document in await catalog.documents_below(kb, "docs/")] == ["docs/other.md"]
+
+
+async def test_a_server_that_is_away_or_ends_a_connection_is_one_kind_of_error(databases: list[Database]) -> None:
+    if not postgres.chosen:
+        pytest.skip("SQLite is a file")
+    away = Database("postgresql://u:p@127.0.0.1:1/d")
+    with pytest.raises(OperationalError):
+        await away.rows(select(tenants.c.id))
+    await away.close()
+    one, other, _ = databases
+
+    async def ended_midway() -> None:
+        async with one.write() as connection:
+            pid = await connection.scalar(select(func.pg_backend_pid()))
+            await other.rows(select(func.pg_terminate_backend(pid)))
+            await connection.execute(select(tenants.c.id))
+
+    with pytest.raises(OperationalError):
+        await ended_midway()
+    assert await one.rows(select(tenants.c.id))
