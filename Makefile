@@ -17,7 +17,7 @@ NO_CUDA := $(foreach name,torch triton cuda-bindings cuda-pathfinder cuda-toolki
 	nvidia-cusparse nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx,\
 	--no-emit-package $(name))
 
-.PHONY: install gpu up test check demo lock samples browser clean
+.PHONY: install gpu up test test-postgres check demo lock samples browser postgres clean
 
 install: $(STAMP)
 
@@ -48,8 +48,13 @@ up: install
 demo: install
 	$(BIN)/copilot demo
 
-test: install browser $(if $(filter 0,$(GPU)),,gpu)
+test: install browser postgres $(if $(filter 0,$(GPU)),,gpu)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+# The tests of the service and of the ports, with their databases in PostgreSQL.
+test-postgres: install postgres
+	$(BIN)/python -m pytest --postgres -n $(WORKERS) --dist loadfile -m "not browser" \
+		tests/app tests/contracts tests/knowledge tests/e2e/test_servers.py
 
 check: install
 	$(BIN)/ruff format --check .
@@ -63,6 +68,13 @@ browser:
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null; } \
 		|| echo "No Chromium: page tests will be skipped. On Debian: apt-get install chromium fonts-noto-cjk"
+
+# PostgreSQL for the tests of it: installed where we may, else those tests say how to get it. They start their own.
+postgres:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
+		|| echo "No PostgreSQL: its tests will be skipped. On Debian: apt-get install postgresql"
 
 # The lock names versions and hashes and no index.
 lock: install

@@ -130,6 +130,9 @@ class Settings(ChannelSettings):
     source_folders: tuple[str, ...] = Field(
         (), description="Folders and `s3://` prefixes that sources may watch, as a JSON list; empty: none."
     )
+    files_folder: Path | None = Field(
+        None, description="Folder of received documents; empty: in the data folder. All machines need the same one."
+    )
     artifacts_url: str | None = Field(
         None, description="Folder or fsspec URL (`s3://…`) of what jobs make; empty: in the data folder."
     )
@@ -177,6 +180,10 @@ class Settings(ChannelSettings):
         """``prices`` with those that the fallbacks bring along; where both name a model, ``prices`` counts."""
         brought = {each.model: each.price for each in self.model_fallbacks if each.price}
         return self.prices.model_copy(update={"models": brought | self.prices.models})
+
+    @property
+    def files(self) -> Path:
+        return (self.files_folder or self.data / "files").absolute()
 
     @property
     def artifacts(self) -> str:

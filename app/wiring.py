@@ -180,7 +180,7 @@ async def running_services(
         model_calls = ModelCalls(parts.database, currency=settings.prices.currency)
         calls = CallBook(model_calls, counter)
         answerer = twins.answerer or make_answerer(settings, parts.embedder, counter)
-        files = FileStore(settings.data.absolute() / "files", max_bytes=settings.max_upload_mb << 20)
+        files = FileStore(settings.files, max_bytes=settings.max_upload_mb << 20)
         fetcher = twins.fetcher or Fetcher(
             agent=settings.fetch_agent, max_bytes=files.max_bytes, allowed=Allowed.of(settings.fetch_allow)
         )
@@ -215,6 +215,7 @@ async def running_services(
         parser.close()
         await cache.close()
         await streams.close()
+        await parts.lexical.close()
         await parts.vectors.close()
         if parts.reranker is not None:
             await parts.reranker.close()

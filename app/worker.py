@@ -196,7 +196,7 @@ class Housekeeping:
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
         await services.pipeline.sweep()
         await services.keeper.begin_due()
-        await asyncio.to_thread(_drop_half_files, services.settings.data / "files")
+        await asyncio.to_thread(_drop_half_files, services.settings.files)
         if time.monotonic() - self._rare_at > self._rarely:
             self._rare_at = time.monotonic()
             if days := services.settings.history_days:

@@ -144,6 +144,13 @@ class Catalog:
                 raise NotFound(f"There is no knowledge base “{name}”.", code="knowledge_base_not_found", name=name)
         return [by_name[name] for name in dict.fromkeys(names)]
 
+    async def every(self, name: str | None = None) -> list[KnowledgeBase]:
+        """Knowledge bases of all tenants, or those that have a name."""
+        query = select(knowledge_bases).order_by(knowledge_bases.c.created_at)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query if name is None else query.filter_by(name=name))
+            return [_knowledge_base(row) for row in rows]
+
     async def by_ids(self, ids: Collection[str]) -> list[KnowledgeBase]:
         """Knowledge bases of any tenant, for work that is not done for somebody."""
         query = select(knowledge_bases).where(knowledge_bases.c.id.in_(ids))
@@ -153,7 +160,7 @@ class Catalog:
     async def delete_knowledge_base(self, tenant: str, name: str) -> KnowledgeBase:
         """Forget it with everything in it. Its collection and lexical replica are the caller's to drop."""
         kb = await self.knowledge_base(tenant, name)
-        async with self._database.write() as connection:
+        async with self._database.write(kb.id) as connection:
             of_kb = select(documents.c.id).where(documents.c.kb_id == kb.id)
             await connection.execute(delete(document_versions).where(document_versions.c.document_id.in_(of_kb)))
             for table in (
@@ -188,7 +195,7 @@ class Catalog:
         wanted = list(statuses) or [status for status in DocumentStatus if status is not DocumentStatus.DELETED]
         where = and_(documents.c.kb_id == kb.id, documents.c.status.in_(wanted))
         if contains:
-            where = and_(where, documents.c.name.contains(contains, autoescape=True))
+            where = and_(where, documents.c.name.icontains(contains, autoescape=True))
         page = _documents().where(where).order_by(documents.c.updated_at.desc(), documents.c.name)
         async with self._database.read() as connection:
             rows = (await connection.execute(page.limit(limit).offset(offset))).all()
@@ -198,7 +205,7 @@ class Catalog:
 
     async def documents_below(self, kb: KnowledgeBase, folder: str) -> list[Document]:
         """The documents whose names begin with ``folder``, which ends in ``/``."""
-        below = and_(documents.c.kb_id == kb.id, documents.c.name.startswith(folder, autoescape=True))
+        below = and_(documents.c.kb_id == kb.id, func.substr(documents.c.name, 1, len(folder)) == folder)
         query = _documents().where(below, documents.c.status != DocumentStatus.DELETED)
         async with self._database.read() as connection:
             return [_document(row, self._clock()) for row in await connection.execute(query)]

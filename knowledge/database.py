@@ -1,7 +1,7 @@
 """The SQL connection: SQLite (WAL) on one machine, PostgreSQL on many; one interface for both."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,15 +17,17 @@ from sqlalchemy import (
     Select,
     create_engine,
     event,
-    make_url,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+from knowledge.postgres import async_url, connected, gave_way, hold, postgres_engine
+
 SQLITE_BUSY_MS = 15_000
+EVERYTHING = ""
 QUICK_BUSY_MS = 5  # what holds up everybody; then a thread waits
 
 # With its values beside it, a statement can be made once: that takes a sixth of the time of building it with them.
@@ -72,26 +74,40 @@ class Database:
 
     def __init__(self, url: str) -> None:
         # Errors are logged, and what people wrote is not: so they don't show the values of a statement.
-        self.engine: AsyncEngine = create_async_engine(
-            url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True
-        )
+        where = async_url(url)
         self._quick: Engine | None = None
-        if self.engine.dialect.name == "sqlite":
+        if where.get_backend_name() == "postgresql":
+            self.engine: AsyncEngine = postgres_engine(where)
+        else:
+            self.engine = create_async_engine(where, hide_parameters=True)
             _configure_sqlite(self.engine.sync_engine, busy_ms=SQLITE_BUSY_MS, reads="BEGIN")
-            self._quick = create_engine(make_url(url).set(drivername="sqlite"), hide_parameters=True)
+            self._quick = create_engine(where.set(drivername="sqlite"), hide_parameters=True)
             _configure_sqlite(self._quick, busy_ms=QUICK_BUSY_MS, reads=None)  # one statement is a transaction
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that sees one moment, however many statements it has."""
+        async with self._connected() as connection:
+            if self._quick is None:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write. SQLite takes its write lock at once, so it can wait but not fail half-way."""
-        async with self.engine.connect() as connection:
+    async def write(self, of: str | None = EVERYTHING) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write, while nobody else changes what it has read.
+
+        SQLite lets one write at a time. So does PostgreSQL here, unless it is said ``of`` what a transaction is (a
+        knowledge base's id): then those of other things go on beside it. One of None waits for nobody and has to be
+        right whatever is written meanwhile, as a single statement by key is.
+        """
+        async with self._connected() as connection:
             await connection.execution_options(writes=True)
             async with connection.begin():
+                if self._quick is None and of is not None:
+                    if of != EVERYTHING:
+                        await hold(connection, EVERYTHING, shared=True)
+                    await hold(connection, of)
                 yield connection
 
     async def rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
@@ -105,15 +121,25 @@ class Database:
                 pass
             else:
                 return found
-        async with self.read() as connection:
+        async with self._connected() as connection:
+            if self._quick is None:  # one statement sees one moment by itself
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
             found = (await connection.execute(query, values)).all()
         return found
 
     async def apply(self, *changes: Change) -> None:
-        """A few small changes in one transaction."""
+        """A few small changes by key in one transaction."""
         if self._quick is not None and self._applied_here(self._quick, changes):
             return
-        async with self.write() as connection:
+        try:
+            await self._applied(changes)
+        except DBAPIError as error:
+            if not gave_way(error):
+                raise
+            await self._applied(changes)
+
+    async def _applied(self, changes: Sequence[Change]) -> None:
+        async with self.write(of=None) as connection:
             for change in changes:
                 await connection.execute(*_with_values(change))
 
@@ -128,6 +154,9 @@ class Database:
                 return False
             raise
         return True
+
+    def _connected(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.engine.connect() if self._quick is not None else connected(self.engine)
 
     async def close(self) -> None:
         await self.engine.dispose()

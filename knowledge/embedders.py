@@ -4,9 +4,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import TypeAlias
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from knowledge.database import Database, now
 from knowledge.errors import CopilotError
@@ -43,7 +45,8 @@ class Embedders:
         row = {"recipe": self._recipe.model_dump(mode="json"), "seen_at": now()}
         known = await self._recipe_of(self.current.model_id)
         if known is None:
-            await self._database.apply(insert(embedding_models).values(id=self.current.model_id, **row))
+            with suppress(IntegrityError):  # another process that starts at this moment has the same settings
+                await self._database.apply(insert(embedding_models).values(id=self.current.model_id, **row))
         elif known != self._recipe:
             mine = embedding_models.c.id == self.current.model_id
             await self._database.apply(update(embedding_models).where(mine).values(**row))

@@ -73,7 +73,7 @@ class Mover:
         vectors = await asyncio.to_thread(self._embedder.embed_passages, [each.text for each in batch])
         await self._moves.intend(kb, batch)
         await self._vectors.upsert(collection_name(kb, self._moves.model), [each.chunk_id for each in batch], vectors)
-        await self._moves.confirm(batch)
+        await self._moves.confirm(kb.id, batch)
 
     async def _drop_retired(self) -> None:
         """The ledger first: a collection may be dropped twice, but a vector that is noted must be there."""

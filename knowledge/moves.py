@@ -62,7 +62,7 @@ class Moves:
         )
         mine = {"mover": self._owner, "mover_until": now() + LEASE}
         leaves = and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.embedding_model != self.model)
-        async with self._database.write() as connection:
+        async with self._database.write(kb_id) as connection:
             claimed = update(knowledge_bases).where(knowledge_bases.c.id == kb_id, free).values(**mine)
             if (await connection.execute(claimed)).rowcount != 1:
                 return False
@@ -97,15 +97,15 @@ class Moves:
             }
             for each in batch
         ]
-        async with self._database.write() as connection:
+        async with self._database.write(kb.id) as connection:
             await self._renew(connection, kb.id)
             await connection.execute(delete(vectors).where(self._of([each.chunk_id for each in batch])))
             await connection.execute(insert(vectors), rows)
 
-    async def confirm(self, batch: Sequence[LiveText]) -> None:
+    async def confirm(self, kb_id: str, batch: Sequence[LiveText]) -> None:
         """They are written. Where a publication intended a newer one meanwhile, ours may stand in its place: again."""
         fingerprints = {each.chunk_id: each.fingerprint for each in batch}
-        async with self._database.write() as connection:
+        async with self._database.write(kb_id) as connection:
             if await confirm(connection, self.model, fingerprints) != len(batch):
                 await connection.execute(update(vectors).where(self._of(list(fingerprints))).values(written=False))
 
@@ -115,7 +115,7 @@ class Moves:
         ``kb`` was read before the pass over its documents began. Raises MoveLost.
         """
         newer = and_(chunks.c.kb_id == kb.id, chunks.c.epoch > kb.epoch)
-        async with self._database.write() as connection:
+        async with self._database.write(kb.id) as connection:
             await self._renew(connection, kb.id)
             before = (await connection.execute(_row(kb.id))).one()
             if (await connection.execute(_missing(self.model, newer).limit(1))).first() is not None:
@@ -130,7 +130,7 @@ class Moves:
 
     async def release(self, kb_id: str) -> None:
         mine = and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.mover == self._owner)
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(knowledge_bases).where(mine).values(mover=None, mover_until=None))
 
     # what was left behind
@@ -143,7 +143,7 @@ class Moves:
 
     async def give_up(self, kb_id: str, model: str) -> bool:
         """Forget the vectors of a retired collection, which may then be dropped; False when it is in use again."""
-        async with self._database.write() as connection:
+        async with self._database.write(kb_id) as connection:
             row = (await connection.execute(_row(kb_id))).one()
             used = model in (row.embedding_model, row.next_model, self.model)
             if used:
@@ -155,7 +155,7 @@ class Moves:
 
     async def dropped(self, kb_id: str, model: str) -> None:
         """The collection is gone."""
-        async with self._database.write() as connection:
+        async with self._database.write(kb_id) as connection:
             await connection.execute(unretire(kb_id, model))
 
     async def _renew(self, connection: AsyncConnection, kb_id: str) -> None:

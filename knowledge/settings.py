@@ -35,7 +35,9 @@ class KnowledgeSettings(BaseSettings):
     cache: Path = Field(
         Path("~/.cache/merchant-copilot"), description="Folder of what can be made again: the converted embedder."
     )
-    database_url: str | None = Field(None, description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    database_url: str | None = Field(
+        None, description="`postgresql://user:password@host/database`; empty: SQLite in the data folder."
+    )
     chroma_url: str | None = Field(None, description="Chroma server; empty: one is started for you.")
     embedder: EmbedderKind = Field(
         "bundled",

@@ -52,7 +52,7 @@ class VectorLedger:
             }
             for piece in pieces
         ]
-        async with self._database.write() as connection:
+        async with self._database.write(claim.kb_id) as connection:
             await require_lease(connection, claim)
             mine = vectors.c.chunk_id.in_([row["chunk_id"] for row in rows]) & (vectors.c.model == model)
             await connection.execute(delete(vectors).where(mine))
@@ -60,7 +60,7 @@ class VectorLedger:
 
     async def confirm(self, claim: Claim, model: str, pieces: Sequence[IndexedChunk]) -> None:
         """The intended vectors are written. One that somebody else has intended meanwhile is not confirmed."""
-        async with self._database.write() as connection:
+        async with self._database.write(claim.kb_id) as connection:
             await require_lease(connection, claim)
             await confirm(connection, model, {piece.chunk.id: piece.fingerprint for piece in pieces})
 
@@ -80,7 +80,7 @@ class VectorLedger:
 
     async def forget(self, model: str, chunk_ids: Sequence[str]) -> None:
         """The orphans' vectors are deleted."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             for start in range(0, len(chunk_ids), BATCH):
                 mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == model)
                 await connection.execute(delete(vectors).where(mine))

@@ -54,7 +54,7 @@ class Versions:
         come from one. Raises InvalidInput ``validity_window``.
         """
         valid = {} if window is None else _window(window.checked())
-        async with self._database.write() as connection:
+        async with self._database.write(kb.id) as connection:
             query = select(documents).where(documents.c.kb_id == kb.id, documents.c.name == name)
             known = (await connection.execute(query)).first()
             if known is not None and valid:
@@ -91,7 +91,7 @@ class Versions:
     async def set_window(self, document: Document, window: Window) -> None:
         """When a document is valid, from now on. Raises InvalidInput ``validity_window``."""
         mine = documents.c.id == document.id
-        async with self._database.write() as connection:
+        async with self._database.write(document.kb_id) as connection:
             await connection.execute(
                 update(documents).where(mine).values(**_window(window.checked()), updated_at=now())
             )
@@ -102,13 +102,13 @@ class Versions:
         values: dict[str, Any] = {"reason": None, "message": None, "attempts": 0, "progress": 0, "settles": False}
         values["status"] = DocumentStatus.RECEIVED
         mine = (documents.c.id == document.id) & (documents.c.status != DocumentStatus.DELETED)
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(documents).where(mine).values(**values, owner=None, updated_at=now()))
 
     async def take_over(self, document_id: str) -> None:
         """End a dead run's lease at once. Only for who knows that nobody else works on this data folder."""
         dead = (documents.c.id == document_id) & (documents.c.status == DocumentStatus.PROCESSING)
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(documents).where(dead).values(lease_until=now() - LEASE))
 
     async def claim(self, document_id: str, owner: str) -> Claim | None:
@@ -127,7 +127,7 @@ class Versions:
             "updated_at": now(),
         }
         taken = update(documents).where(documents.c.id == document_id, free).values(**values).returning(documents)
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             row = (await connection.execute(taken)).first()
             if row is None:
                 return None
@@ -145,7 +145,7 @@ class Versions:
 
     async def fetched(self, claim: Claim, *, content_hash: str, size: int) -> Claim | None:
         """The bytes are here; None when they are those that are live, and the run is over. Raises LeaseLost."""
-        async with self._database.write() as connection:
+        async with self._database.write(claim.kb_id) as connection:
             live = await connection.scalar(select(documents.c.live_hash).where(held(claim)))
             values = _as_it_was(content_hash) if live == content_hash else {"content_hash": content_hash}
             done = await connection.execute(update(documents).where(held(claim)).values(**values, size=size))
@@ -163,7 +163,7 @@ class Versions:
 
     async def unchanged(self, claim: Claim) -> None:
         """The address still has what is live: the run is over. Raises LeaseLost."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             here = held(claim) & documents.c.live_hash.is_not(None)
             done = await connection.execute(update(documents).where(here).values(**_as_it_was(documents.c.live_hash)))
         if done.rowcount != 1:
@@ -172,20 +172,20 @@ class Versions:
     async def progress(self, claim: Claim, stage: str, percent: int) -> None:
         """Report and renew the lease. Raises LeaseLost."""
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             done = await connection.execute(update(documents).where(held(claim)).values(**values))
         if done.rowcount != 1:
             raise LeaseLost(claim.document_id)
 
     async def fail(self, claim: Claim, reason: str, message: str) -> None:
         """End this run with a typed reason. A version that was live stays live."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(documents).where(held(claim)).values(**_failure(reason, message)))
 
     async def release(self, claim: Claim) -> None:
         """Give the document back unharmed (a part we need is down); it will be claimed again."""
         values = {"status": DocumentStatus.RECEIVED, "owner": None, "lease_until": None, "updated_at": now()}
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(
                 update(documents).where(held(claim)).values(**values, attempts=documents.c.attempts - 1)
             )
@@ -201,7 +201,7 @@ class Versions:
         """End the run that is wanted or under way: somebody cancelled it. A version that was live stays live."""
         wanted = documents.c.status.in_((DocumentStatus.RECEIVED, DocumentStatus.PROCESSING))
         message = "Taking this document in was cancelled. Process it again when you want it."
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(
                 update(documents).where(documents.c.id == document_id, wanted).values(**_failure("cancelled", message))
             )
@@ -240,7 +240,7 @@ class Versions:
         says = await asyncio.to_thread(radar.stated, pieces, document=claim.name)
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
-        async with self._database.write() as connection:
+        async with self._database.write(claim.kb_id) as connection:
             version = await require_lease(connection, claim) + 1
             if models is not None:
                 await require_model(connection, claim.kb_id, models)
@@ -264,7 +264,7 @@ class Versions:
         """
         owner = Owner(document.tenant, document.kb_id, document.id)
         mine = documents.c.id == document.id
-        async with self._database.write() as connection:
+        async with self._database.write(document.kb_id) as connection:
             row = (await connection.execute(select(documents).where(mine).with_for_update())).one()
             if row.status == DocumentStatus.DELETED:
                 raise Conflict("This document was deleted. Upload it again.", code="document_deleted")
@@ -299,14 +299,14 @@ class Versions:
 
     async def pieces(self, claim: Claim) -> list[IndexedChunk]:
         """What is live of a document. Raises LeaseLost."""
-        async with self._database.read() as connection:
+        async with self._database.write(claim.kb_id) as connection:
             version = await require_lease(connection, claim)
             return await past.pieces_of(connection, await past.version_row(connection, claim.document_id, version))
 
     async def settle(self, claim: Claim) -> None:
         """The version that was made live again has its vectors. Raises LeaseLost."""
         values = {"status": DocumentStatus.LIVE, "stage": None, "progress": 100, "owner": None, "lease_until": None}
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             changed = update(documents).where(held(claim)).values(**values, settles=False, updated_at=now())
             if (await connection.execute(changed)).rowcount != 1:
                 raise LeaseLost(claim.document_id)
@@ -317,7 +317,7 @@ class Versions:
         Its vectors become orphans. Of the document its name and the hash of its bytes stay.
         """
         mine = documents.c.id == document.id
-        async with self._database.write() as connection:
+        async with self._database.write(document.kb_id) as connection:
             had = await past.hashes(connection, mine)
             await chunk_rows.remove(connection, Owner(document.tenant, document.kb_id, document.id))
             await past.forget(connection, document.id)

@@ -61,7 +61,7 @@ def build(
     """
     database = Database(settings.database)
     catalog = Catalog(database, clock=clock)
-    lexical = LexicalIndex(catalog, settings.data.absolute() / "lexical")
+    lexical = lexical_index(settings, catalog)
     embedders = _embedders(settings, database, embedder)
     vectors = vectors or _vectors(chroma_url or settings.chroma_url)
     reranker = reranker or make_reranker(settings)
@@ -85,6 +85,11 @@ def build(
         reranker=reranker,
         synonyms=synonyms,
     )
+
+
+def lexical_index(settings: KnowledgeSettings, catalog: Catalog) -> LexicalIndex:
+    """This host's."""
+    return LexicalIndex(catalog, settings.data.absolute() / "lexical")
 
 
 def make_embedder(settings: KnowledgeSettings, recipe: EmbedderRecipe | None = None) -> Embedder:

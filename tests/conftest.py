@@ -1,11 +1,14 @@
 """What every test may use, and the guard that keeps tests on this machine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import pytest_timeout
 from pytest_socket import socket_allow_hosts
+
+from tests import postgres
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # how busy the machine is says nothing of the code
 hypothesis.settings.load_profile("untimed")
@@ -16,6 +19,20 @@ ROOT = TESTS.parent
 
 # What is real here (processes, sockets, a browser) waits for the machine, which may stand still for a second or two.
 REAL = ("browser", "bots", "dingtalk", "e2e", "contracts", "app/jobs", "app/processes", "evals/bench")
+
+# What runs on SQLite, as everything does, and on PostgreSQL: the ledger, publishing, moving, chats and what is erased.
+ON_BOTH_DATABASES = (
+    "app/channels/test_calls.py",
+    "app/jobs/test_ends.py",
+    "app/jobs/test_turns.py",
+    "app/sources/test_runs.py",
+    "app/test_conflicts.py",
+    "app/test_conversations.py",
+    "app/test_receipts.py",
+    "app/test_versions.py",
+    "contracts/test_database.py",
+    "knowledge/test_moves.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,6 +62,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("rerun", ()):
         said = [line for line in report.longreprtext.splitlines() if line.startswith("E ")]
         terminalreporter.write_line(f"FIRST TRY {report.nodeid}: {' '.join(' '.join(said).split())[:500]}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", action="store_true", help="every product of a test has its database in PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before the fixtures of a module or a session make databases."""
+    postgres.chosen = config.getoption("--postgres")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if str(metafunc.definition.path.relative_to(TESTS)) in ON_BOTH_DATABASES:
+        kinds = ["postgresql"] if metafunc.config.getoption("--postgres") else ["sqlite", "postgresql"]
+        metafunc.parametrize("_database", kinds, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where this test's databases are; those in PostgreSQL are gone after it."""
+    on_postgres = getattr(request, "param", "postgresql" if postgres.chosen else "sqlite") == "postgresql"
+    if not on_postgres:
+        yield
+        return
+    if postgres.programs() is None:
+        pytest.skip(postgres.INSTALL)
+    monkeypatch.setattr(postgres, "chosen", True)
+    before = set(postgres.server().databases)
+    yield
+    postgres.server().forget(postgres.server().databases - before)
 
 
 @pytest.fixture(autouse=True)

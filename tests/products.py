@@ -21,6 +21,7 @@ from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT, Document, DocumentStatus
 from knowledge.ports import Embedder, VectorStore
 from knowledge.vectors import MemoryVectors
+from tests import postgres
 
 RETURNS = """# 退换货规则
 
@@ -90,8 +91,18 @@ class CountingEmbedder:
         return self._inner.embed_query(text)
 
 
+def database_of(data: Path) -> str:
+    """The URL of the migrated database that belongs to a folder, on whatever this test runs on."""
+    if postgres.chosen:
+        data.mkdir(parents=True, exist_ok=True)
+        return postgres.server().of_folder(data)
+    migrated(data)
+    return sqlite_url(data.absolute() / "copilot.db")
+
+
 def settings_for(data: Path, **overrides: object) -> Settings:
     """Settings that no environment and no ``.env`` can change, of a folder with a migrated database."""
+    overrides.setdefault("database_url", database_of(data) if postgres.chosen else None)
     migrated(data)
     return Settings(_env_file=None, data=data, **overrides)  # type: ignore[call-arg, arg-type]
 

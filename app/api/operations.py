@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.dependencies import TheServices
 from app.identity.access import identify
@@ -28,8 +29,8 @@ async def readyz(services: TheServices, response: Response) -> dict[str, Any]:
     try:
         async with services.parts.database.read() as connection:
             await connection.execute(text("SELECT 1"))
-    except OSError as exc:
-        checks["database"] = str(exc)
+    except (OSError, SQLAlchemyError) as exc:
+        checks["database"] = str(exc).partition("\n")[0]
     try:
         await services.parts.vectors.ids("readiness-probe")
     except CopilotError as exc:

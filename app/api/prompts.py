@@ -1,9 +1,10 @@
 """Prompt templates over HTTP: versions, drafts, previews, what is live."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query
+from fastapi import Path as PathParam
 from pydantic import Field
 
 from app.api.bodies import MOST, Body
@@ -17,6 +18,7 @@ from app.chat.prompt_versions import LONGEST_NOTE
 router = APIRouter(prefix="/v1/prompts", tags=["prompts"], responses=problems(400, 404, 409, 413, 422, 503))
 
 NUMBER = Query(ge=0, le=MOST)
+Number: TypeAlias = Annotated[int, PathParam(ge=0, le=MOST)]
 
 
 class NewDraft(Body):
@@ -100,13 +102,15 @@ async def draft_prompt(name: str, body: NewDraft, who: Writer, services: TheServ
 
 
 @router.get("/{name}/versions/{number}")
-async def get_prompt_version(name: str, number: int, who: Reader, services: TheServices) -> dict[str, Any]:
+async def get_prompt_version(name: str, number: Number, who: Reader, services: TheServices) -> dict[str, Any]:
     """One version."""
     return prompt_version_json(await services.prompts.version(who.tenant, name, number))
 
 
 @router.put("/{name}/versions/{number}")
-async def edit_prompt(name: str, number: int, body: EditedDraft, who: Writer, services: TheServices) -> dict[str, Any]:
+async def edit_prompt(
+    name: str, number: Number, body: EditedDraft, who: Writer, services: TheServices
+) -> dict[str, Any]:
     """Write a draft; what was published stays as it is."""
     saved = await services.prompts.save(
         who.tenant, name, number, by=who.label, text=body.text, note=body.note, was=body.was
@@ -115,14 +119,14 @@ async def edit_prompt(name: str, number: int, body: EditedDraft, who: Writer, se
 
 
 @router.delete("/{name}/versions/{number}", status_code=204)
-async def discard_prompt(name: str, number: int, who: Writer, services: TheServices) -> None:
+async def discard_prompt(name: str, number: Number, who: Writer, services: TheServices) -> None:
     """Forget a draft."""
     await services.prompts.discard(who.tenant, name, number)
 
 
 @router.get("/{name}/versions/{number}/diff")
 async def compare_prompts(
-    name: str, number: int, who: Reader, services: TheServices, to: int = NUMBER
+    name: str, number: Number, who: Reader, services: TheServices, to: int = NUMBER
 ) -> dict[str, Any]:
     """What would change if ``to`` took this version's place, as a unified diff."""
     old = await services.prompts.version(who.tenant, name, number)
@@ -131,7 +135,7 @@ async def compare_prompts(
 
 
 @router.post("/{name}/versions/{number}/publish")
-async def publish_prompt(name: str, number: int, who: Admin, services: TheServices) -> dict[str, Any]:
+async def publish_prompt(name: str, number: Number, who: Admin, services: TheServices) -> dict[str, Any]:
     """Answer with a draft from the next question on, in every process."""
     return prompt_version_json(await services.prompts.publish(who.tenant, name, number, by=who.label))
 

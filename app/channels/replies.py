@@ -65,7 +65,7 @@ class Replies:
     async def open(self, reply: Reply) -> Reply:
         """Write it down; one that is there already is returned as it is."""
         try:
-            async with self._database.write() as connection:
+            async with self._database.write(of=None) as connection:
                 await connection.execute(insert(channel_replies).values(**asdict(reply)))
         except IntegrityError:
             return await self.get(reply.id)
@@ -83,12 +83,12 @@ class Replies:
 
     async def set_turn(self, reply_id: str, turn_id: str) -> None:
         """Name the turn that answers."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(channel_replies).filter_by(id=reply_id).values(turn_id=turn_id))
 
     async def fall(self, reply_id: str, rung: Rung, reason: str) -> None:
         """It is shown another way than it was begun."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(channel_replies).filter_by(id=reply_id).values(rung=rung, reason=reason))
 
     async def sending(self, reply_id: str, text: str) -> bool:
@@ -179,7 +179,7 @@ class Replies:
     async def repeated(self, replies: Sequence[Reply]) -> None:
         """They are shown again."""
         mine = channel_replies.c.id.in_([reply.id for reply in replies])
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             await connection.execute(update(channel_replies).where(mine).values(reason=REPEATED))
 
     async def recent(self, tenant: str, limit: int = 20) -> list[Reply]:
@@ -189,7 +189,7 @@ class Replies:
             return [_reply(row) for row in await connection.execute(query.limit(limit))]
 
     async def _move(self, reply_id: str, states: Sequence[State], values: Mapping[str, Any]) -> bool:
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             mine = (channel_replies.c.id == reply_id) & channel_replies.c.state.in_(states)
             moved = await connection.execute(update(channel_replies).where(mine).values(**values))
         return moved.rowcount == 1

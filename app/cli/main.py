@@ -42,12 +42,13 @@ def main() -> None:
         jobs,
         keys,
         mcp,
+        reindex,
         service,
         sources,
         users,
     )  # commands register themselves
 
-    for module in (service, ingest, sources, ask, jobs, demo, mcp, keys, users, cache, conversations):
+    for module in (service, ingest, sources, ask, jobs, demo, mcp, keys, users, cache, conversations, reindex):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)

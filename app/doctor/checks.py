@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import httpx
 
+from app.doctor.database import database, database_exists, shared
 from app.doctor.dingtalk import dingtalk
 from app.doctor.found_models import HEAD, MODULES, moving, rerank_endpoint, torch_model
 from app.doctor.reaching import PATIENCE, reason, unreachable
@@ -37,7 +38,7 @@ NO_SPACE = 200 * 2**20
 async def examine(settings: Settings) -> Report:
     """Look at everything, side by side. Changes nothing and starts nothing that stays."""
     _import_clients(settings)
-    stores: tuple[Check, ...] = (folder, service, redis, chroma, database)
+    stores: tuple[Check, ...] = (folder, service, redis, chroma, database, shared)
     checks: tuple[Check, ...] = (python, *stores, embedder, moving, reranker, model, pictures, dingtalk, keys)
     async with asyncio.TaskGroup() as tasks:
         found = [tasks.create_task(_in_time(check, settings)) for check in checks]
@@ -100,28 +101,6 @@ async def chroma(settings: Settings) -> list[Finding]:
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         return [unreachable("chroma", "COPILOT_CHROMA_URL", url, exc)]
     return [Finding("ok", "chroma_reached", {"url": url})]
-
-
-async def database(settings: Settings) -> list[Finding]:
-    if not _database_exists(settings):
-        return [Finding("ok", "database_new")]
-    from sqlalchemy import inspect
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from knowledge.database import Database
-
-    url = without_password(settings.database)
-    try:
-        opened = Database(settings.database)
-        try:
-            async with opened.read() as connection:
-                # Unlike SELECT 1 this reads the file.
-                tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-        finally:
-            await opened.close()
-    except (SQLAlchemyError, OSError, ImportError) as exc:
-        return [unreachable("database", "COPILOT_DATABASE_URL", url, exc)]
-    return [Finding("ok", "database_reached", {"url": url, "tables": len(tables)})]
 
 
 async def embedder(settings: Settings) -> list[Finding]:
@@ -217,14 +196,10 @@ def _import_clients(settings: Settings) -> None:
     """Beforehand, because an import holds the loop up for a second or more: time that others would be waiting for."""
     if settings.redis_url:
         import_module("redis.asyncio")
-    if _database_exists(settings):
+    if database_exists(settings):
         import_module("sqlalchemy.ext.asyncio")
     if settings.embedder == "bundled":
         import_module("knowledge.embeddings.encoder_file")
-
-
-def _database_exists(settings: Settings) -> bool:
-    return bool(settings.database_url) or (settings.data / "copilot.db").exists()
 
 
 async def _in_time(check: Check, settings: Settings) -> list[Finding]:

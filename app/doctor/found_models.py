@@ -7,7 +7,7 @@ from app.doctor.report import Finding
 from app.doctor.sources import without_password
 from app.processes.words import Param
 from app.settings import Settings
-from knowledge.errors import InvalidInput, Unavailable
+from knowledge.errors import CopilotError, InvalidInput, Unavailable
 from knowledge.rerankers.cross_encoder import MARK as HEAD
 from knowledge.torch_models import MARK as MODULES
 
@@ -69,7 +69,7 @@ async def moving(settings: Settings) -> list[Finding]:
                 rows = (await connection.execute(query)).all()
         finally:
             await opened.close()
-    except (SQLAlchemyError, OSError, ImportError):
+    except (SQLAlchemyError, OSError, ImportError, CopilotError, TypeError):
         return []
     return [
         Finding("note", "base_moving", {"name": row.name, "old": row.embedding_model, "new": row.next_model})

@@ -46,9 +46,9 @@ class Ledger:
         """
         work = partial(_add, new=new, general=self._limits)
         try:
-            return await self._sql.write(work)
+            return await self._sql.write(work, of=new.tenant)
         except IntegrityError:  # another process was first with this key: now it is known
-            return await self._sql.write(work)
+            return await self._sql.write(work, of=new.tenant)
 
     async def get(self, tenant: str, job_id: str) -> Job:
         """Raises NotFound ``job_not_found``."""
@@ -156,7 +156,7 @@ class Ledger:
             if connection.execute(mine).rowcount == 0:
                 connection.execute(insert(tenant_limits), {"tenant": tenant, **asdict(limits)})
 
-        await self._sql.write(write)
+        await self._sql.write(write, of=tenant)
 
     async def durations(self, kind: str, *, last: int = 50) -> list[float]:
         """Seconds that the last jobs of a kind took, of all tenants; newest first. May be some seconds old."""
@@ -203,15 +203,16 @@ def _known(connection: Connection, new: NewJob) -> Job | None:
     return None if row is None else job_of(row)
 
 
-def _get(connection: Connection, tenant: str, job_id: str) -> Job:
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)).first()
+def _get(connection: Connection, tenant: str, job_id: str, *, locked: bool = False) -> Job:
+    query = select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+    row = connection.execute(query.with_for_update() if locked else query).first()
     if row is None:
         raise NotFound("There is no such job.", code="job_not_found")
     return job_of(row)
 
 
 def _cancel(connection: Connection, tenant: str, job_id: str) -> Job:
-    _get(connection, tenant, job_id)
+    _get(connection, tenant, job_id, locked=True)
     idle = jobs.c.state.in_((JobState.WAITING, JobState.QUEUED))
     end = {"state": JobState.CANCELLED, "finished_at": now(), "amount": 0.0}
     row = connection.execute(update(jobs).where(jobs.c.id == job_id, idle).values(**end).returning(jobs)).first()

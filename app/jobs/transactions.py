@@ -16,9 +16,11 @@ from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from knowledge.database import SQLITE_BUSY_MS, Database
+from knowledge.postgres import gave_way, hold
 
 T = TypeVar("T")
 _Write: TypeAlias = tuple[Callable[[Connection], Any], "Future[Any]"]
@@ -42,10 +44,21 @@ class Transactions:
         async with self._database.read() as connection:
             return await connection.run_sync(work)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, of: str | None = None) -> T:
+        """``of``: what it counts before it writes, where nobody else may add to that meanwhile (a tenant's jobs)."""
         if self._file is not None:
             return await asyncio.wrap_future(self._file.write(work))
-        async with self._database.write() as connection:
+        try:
+            return await self._write(work, of)
+        except DBAPIError as error:
+            if not gave_way(error):
+                raise
+            return await self._write(work, of)
+
+    async def _write(self, work: Callable[[Connection], T], of: str | None) -> T:
+        async with self._database.write(None) as connection:
+            if of is not None:
+                await hold(connection, of)
             return await connection.run_sync(work)
 
 

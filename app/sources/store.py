@@ -122,7 +122,7 @@ class SourceStore:
 
     async def renew(self, lease: SourceLease, *, done: int, total: int) -> None:
         """Raises SourceLeaseLost."""
-        async with self._database.write() as connection:
+        async with self._database.write(of=None) as connection:
             values = {"lease_until": now() + LEASE, "done": done, "total": total}
             kept = await connection.execute(update(sources).where(_held(lease)).values(**values))
         if kept.rowcount != 1:

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from string import Formatter
+from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import column, table, update
 
 from app import doctor
 from app.cli.main import settings_for
+from app.database import newest
 from app.doctor import Finding, Report, examine, invalid_settings, render, settings_table
 from app.doctor.report import CATALOG
 from app.doctor.sources import without_password
@@ -24,13 +27,16 @@ from app.processes.embedded import embedded_services
 from app.processes.runtime import data_folder_held
 from app.processes.words import load_catalog
 from app.settings import Settings
+from knowledge.database import Database
 from knowledge.embeddings.encoder_file import encoder_path
 from knowledge.errors import InvalidInput
 from knowledge.moves import Moves
+from tests import postgres
 from tests.contracts.rerank_server import KEY as RERANK_KEY
 from tests.contracts.rerank_server import MODEL, rerank_server
 from tests.contracts.tiny_models import gpu_extra
 from tests.products import product
+from tests.products import settings_for as settings_of
 
 KEY = "sk-0123456789abcdef"
 
@@ -273,13 +279,47 @@ async def test_the_rerank_endpoint_is_asked_to_rerank() -> None:
         assert found(await examine(Settings(**told, rerank_api_key=RERANK_KEY)), "rerank_reached").level == "ok"  # type: ignore[arg-type]
 
 
+async def test_a_database_server_is_told_by_version_and_revision(tmp_path: Path) -> None:
+    if postgres.programs() is None:
+        pytest.skip(postgres.INSTALL)
+    server = postgres.server()
+    urls = [server.of_folder(tmp_path), server.fresh(uuid4().hex)]
+    filled, empty = [await examine(Settings(port=0, database_url=url, secret=KEY)) for url in urls]  # type: ignore[arg-type]
+    params = found(filled, "database_reached").params
+    assert (params["program"], params["revision"]) == ("postgresql", newest())
+    assert re.fullmatch(r"\d+\.\d+", str(params["version"]))
+    assert found(empty, "database_empty").params["tables"] == 0
+    assert found(filled, "shared_missing").params["names"] == "COPILOT_FILES_FOLDER, COPILOT_ARTIFACTS_URL"
+    elsewhere = server.url("nonesuch").replace("postgresql+asyncpg", "postgres")
+    lost = found(await examine(Settings(port=0, database_url=elsewhere)), "database_unreachable").params
+    assert lost["reason"] == 'database "nonesuch" does not exist'
+
+
+async def test_a_database_that_a_newer_program_has_migrated_is_an_error(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "data", port=0)
+    for revision, code in (("9999", "database_ahead"), ("0001", "database_behind")):
+        database = Database(settings.database)
+        async with database.write() as connection:
+            versions = table("alembic_version", column("version_num"))
+            await connection.execute(update(versions).values(version_num=revision))
+        await database.close()
+        assert found(await examine(settings), code).params["revision"] == revision
+
+
+async def test_an_address_that_is_none_of_a_database_is_told_without_its_password() -> None:
+    for url in ("postgresql://u:geheim@h:x/y", "mysql://u:geheim@h/y", "nonsense"):
+        report = await examine(Settings(port=0, database_url=url))
+        assert codes(report, "error") == {"database_unreachable"}
+        assert "geheim" not in render(report, "en")
+
+
 async def test_a_knowledge_base_that_moves_is_named(tmp_path: Path) -> None:
     async with product(tmp_path / "data") as services:
         await services.knowledge.catalog.create_knowledge_base("default", "shop", embedding_model="old-1")
         parts = services.parts
         kb = await services.knowledge.catalog.knowledge_base("default", "shop")
         assert await Moves(parts.database, parts.catalog, "new-1", "me").claim(kb.id)
-    params = found(await examine(Settings(port=0, data=tmp_path / "data")), "base_moving").params
+    params = found(await examine(settings_of(tmp_path / "data", port=0)), "base_moving").params
     assert params == {"name": "shop", "old": "old-1", "new": "new-1"}
 
 

@@ -10,7 +10,6 @@ import pytest
 from app.channels.groups import Groups
 from app.channels.handoffs import Handoffs, handoffs
 from app.channels.replies import Replies
-from app.database import migrate
 from bots import handing_over
 from bots.handing_over import HandingOver
 from bots.memory import MemoryMessenger
@@ -18,10 +17,11 @@ from bots.messages import Target
 from bots.ports import BudgetSpent, ChannelRefused
 from bots.sandbox.clock import Clock
 from knowledge.catalog import Catalog
-from knowledge.database import Database, now, sqlite_url
+from knowledge.database import Database, now
 from knowledge.errors import CopilotError, Unavailable
 from knowledge.models import DEFAULT_TENANT
 from tests.app.channels.conftest import Talk
+from tests.products import database_of
 
 ASKER = Target("group", "cidAsk", "corp", account="u1", name="张三")
 OPERATORS = "cidOperators"
@@ -50,8 +50,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
-    await migrate(database)
+    database = Database(database_of(tmp_path))
     await Catalog(database).ensure_tenant(DEFAULT_TENANT, "default")
     groups, replies, clock = Groups(database, Catalog(database)), Replies(database), Clock()
     await groups.seen("dingtalk", OPERATORS, tenant=DEFAULT_TENANT, organisation="corp", title="运营群")

@@ -13,14 +13,14 @@ import fsspec
 import pytest
 from sqlalchemy import insert
 
-from app.database import migrate
 from app.jobs.artifacts import Artifacts, secret_of
 from app.jobs.ports import NewArtifact
 from app.jobs.rows import StoredArtifact, artifact_row
 from app.jobs.tables import artifacts as artifacts_table
 from knowledge.catalog import Catalog
-from knowledge.database import Database, sqlite_url
+from knowledge.database import Database
 from knowledge.errors import Forbidden, NotFound, Unavailable
+from tests.products import database_of
 
 TENANT = "shop"
 HOURS = 3600.0
@@ -55,8 +55,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         "folder as URL": f"file://{tmp_path}/files",
         "memory": f"memory://{uuid4().hex}",
     }
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
-    await migrate(database)
+    database = Database(database_of(tmp_path))
     for tenant in (TENANT, "other"):
         await Catalog(database).ensure_tenant(tenant, tenant)
     yield Store(database, urls[request.param])

@@ -10,8 +10,8 @@ import pytest
 from app.llm.calls import CallLog, MemoryCalls, ModelCall, ModelCalls
 from app.llm.ports import RESTING, Attempted, Endpoint, Price
 from knowledge.catalog import Catalog
-from knowledge.database import Database, now, sqlite_url
-from tests.products import migrated
+from knowledge.database import Database, now
+from tests.products import database_of
 
 PLACE = Endpoint("one@host", "one", price=Price(1.0, 2.0))
 TRIED = (Attempted("model_timeout", "zero@host"), Attempted(RESTING, "half@host"))
@@ -23,8 +23,7 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[C
     if request.param == "memory":
         yield MemoryCalls(currency="CNY")
         return
-    migrated(tmp_path)
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
+    database = Database(database_of(tmp_path))
     for tenant in ("shop", "other"):
         await Catalog(database).ensure_tenant(tenant, tenant)
     yield ModelCalls(database, currency="CNY")

@@ -12,12 +12,12 @@ import pytest
 import redis
 
 from app.channels.calls import Calls, Counted, china_today
-from app.database import migrate
 from bots.dingtalk.governor import Governor, MemoryGovernor, Skipped, Terms
 from bots.dingtalk.redis_governor import RedisGovernor
 from bots.ports import BudgetSpent
-from knowledge.database import Database, sqlite_url
+from knowledge.database import Database
 from tests.e2e.redis_server import RedisServer, redis_server
+from tests.products import database_of
 
 APP = "app-1"
 SECONDS = 30  # a busy machine may take that long for what takes one
@@ -31,8 +31,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 async def calls(tmp_path: Path) -> AsyncIterator[Calls]:
-    database = Database(sqlite_url(tmp_path / "calls.db"))
-    await migrate(database)
+    database = Database(database_of(tmp_path))
     yield Calls(database)
     await database.close()
 

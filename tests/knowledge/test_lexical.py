@@ -1,6 +1,8 @@
 """The lexical replica follows the catalog, whatever it missed."""
 
+import asyncio
 import json
+import shutil
 from pathlib import Path
 
 from knowledge.lexical import LexicalIndex, TantivyReplica
@@ -85,3 +87,45 @@ async def test_many_changes_come_in_pages_of_which_the_last_brings_the_epoch(tmp
         assert len(replica.search("货架编号", 9)) == 5
         nothing = [page async for page in catalog.changes(kb.id, since=kb.epoch, page=2)]
         assert [(page.added, page.epoch) for page in nothing] == [((), kb.epoch)]
+
+
+async def test_a_replica_made_anew_takes_the_place_of_the_old_one_in_every_process(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        before = await services.parts.lexical.search(kb, "保证金", 5)
+        other = LexicalIndex(services.knowledge.catalog, tmp_path / "lexical")
+        assert await other.rebuild(kb) == len(await services.knowledge.catalog.live_ids(kb.id))
+        assert await services.parts.lexical.search(kb, "保证金", 5) == before
+        await take_in(services, "shop", "退换货.md", RETURNS)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        for index in (services.parts.lexical, other):
+            assert await index.search(kb, "退货", 5)
+        assert len(list((tmp_path / "lexical").glob("*/*/*"))) == 1
+
+
+async def test_a_replica_that_is_deleted_goes_on_answering_while_it_is_made_anew(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        before = await services.parts.lexical.search(kb, "保证金", 5)
+        shutil.rmtree(tmp_path / "lexical")
+        await take_in(services, "shop", "退换货.md", RETURNS)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        assert await services.parts.lexical.search(kb, "保证金", 5) == before
+        for _ in range(500):
+            if await services.parts.lexical.search(kb, "退货", 5):
+                break
+            await asyncio.sleep(0.02)
+        assert await services.parts.lexical.search(kb, "退货", 5)
+        assert (await services.parts.lexical.at_epoch(kb)).in_place
+
+
+async def test_files_of_a_replica_that_cannot_be_read_are_made_anew(tmp_path: Path) -> None:
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "费用.md", FEES)
+        kb = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, "shop")
+        before = await services.parts.lexical.search(kb, "保证金", 5)
+        next((tmp_path / "lexical").rglob("meta.json")).write_text("half a fi")
+        again = LexicalIndex(services.knowledge.catalog, tmp_path / "lexical")
+        assert await again.search(kb, "保证金", 5) == before

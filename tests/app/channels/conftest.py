@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from app.chat.events import Done
 from app.chat.history import AnsweredTurn, Conversations
-from app.database import migrate
 from knowledge.catalog import Catalog
-from knowledge.database import Database, sqlite_url
+from knowledge.database import Database
 from knowledge.models import DEFAULT_TENANT, Passage, Place
+from tests.products import database_of
 
 EVIDENCE = Passage(
     chunk_id="c1",
@@ -27,8 +27,7 @@ EVIDENCE = Passage(
 
 @pytest_asyncio.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
-    await migrate(database)
+    database = Database(database_of(tmp_path))
     catalog = Catalog(database)
     for tenant in (DEFAULT_TENANT, "other"):
         await catalog.ensure_tenant(tenant, tenant)

@@ -13,20 +13,19 @@ from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from app.cli import users as commands
-from app.database import migrate
 from app.identity.tables import accounts
 from app.identity.tables import users as table
 from app.identity.users import Role, User, Users
 from knowledge.catalog import Catalog
-from knowledge.database import Database, now, sqlite_url
+from knowledge.database import Database, now
 from knowledge.errors import NotFound
 from knowledge.models import DEFAULT_TENANT
+from tests.products import database_of
 
 
 @pytest_asyncio.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
-    await migrate(database)
+    database = Database(database_of(tmp_path))
     for tenant in (DEFAULT_TENANT, "other"):
         await Catalog(database).ensure_tenant(tenant, tenant)
     yield database
@@ -114,7 +113,9 @@ def test_each_role_includes_those_before_it() -> None:
     assert not Role.VIEWER.includes(Role.OPERATOR)
 
 
-def test_the_command_line_lists_people_and_gives_roles(tmp_path: Path) -> None:
+def test_the_command_line_lists_people_and_gives_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COPILOT_DATABASE_URL", database_of(tmp_path))
+
     def copilot(*arguments: str) -> str:
         app = typer.Typer()
         commands.register(app)
@@ -123,7 +124,7 @@ def test_the_command_line_lists_people_and_gives_roles(tmp_path: Path) -> None:
         return done.stdout
 
     async def write() -> None:
-        database = Database(sqlite_url(tmp_path / "copilot.db"))
+        database = Database(database_of(tmp_path))
         await seen(Users(database))
         await database.close()
 

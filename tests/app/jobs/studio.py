@@ -13,9 +13,9 @@ from app.jobs.queue import JobQueue
 from app.jobs.service import JobService
 from app.settings import Prices
 from knowledge.catalog import Catalog
-from knowledge.database import Database, sqlite_url
+from knowledge.database import Database
 from knowledge.models import DEFAULT_TENANT
-from tests.products import migrated
+from tests.products import database_of
 
 
 @asynccontextmanager
@@ -28,8 +28,7 @@ async def small_studio(
     tenants: Sequence[str] = (DEFAULT_TENANT,),
     ledger: type[Ledger] = Ledger,
 ) -> AsyncIterator[JobService]:
-    migrated(data)
-    database = Database(sqlite_url(data / "copilot.db"))
+    database = Database(database_of(data))
     try:
         for tenant in tenants:
             await Catalog(database).ensure_tenant(tenant, tenant)

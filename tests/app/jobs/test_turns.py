@@ -12,9 +12,10 @@ from app.jobs.models import Job, JobState, Limits
 from app.jobs.ports import Outcome
 from app.jobs.rows import NewJob
 from app.jobs.tables import jobs as jobs_table
-from knowledge.database import Database, now, sqlite_url
+from knowledge.database import Database, now
 from tests.app.jobs.kinds import Echo
 from tests.app.jobs.studio import small_studio
+from tests.products import database_of
 
 TENANTS = ("east", "north", "south")
 JOBS = 60
@@ -49,7 +50,7 @@ class Hands:
 async def test_every_job_is_begun_by_one_worker_and_no_tenant_runs_more_than_it_may(tmp_path: Path) -> None:
     begun, held, most = Counter[str](), Counter[str](), Counter[str]()
     async with small_studio(tmp_path, [Echo()], tenants=TENANTS) as jobs:
-        databases = [Database(sqlite_url(tmp_path / "copilot.db")) for _ in range(3)]
+        databases = [Database(database_of(tmp_path)) for _ in range(3)]
         for number in range(JOBS):
             await jobs.ledger.add(NewJob(TENANTS[number % 3], "echo", "text", {"n": number}))
         await jobs.ledger.set_limits("north", Limits(concurrency=1))

@@ -32,7 +32,7 @@ from app.llm.tokens import TokenCounter
 from knowledge.catalog import Catalog
 from knowledge.database import Database, sqlite_url
 from knowledge.models import DEFAULT_TENANT
-from tests.products import migrated
+from tests.products import database_of
 
 SECRET = "保证金的秘密"
 ASKED = (Message("user", SECRET),)
@@ -129,8 +129,7 @@ async def test_neither_what_was_asked_nor_what_was_said_is_in_the_log(caplog: py
 
 
 async def test_days_are_added_up_by_tenant_endpoint_and_model(tmp_path: Path) -> None:
-    migrated(tmp_path)
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
+    database = Database(database_of(tmp_path))
     for tenant in (DEFAULT_TENANT, "other"):
         await Catalog(database).ensure_tenant(tenant, tenant)
     calls = ModelCalls(database, currency="CNY")
@@ -160,8 +159,7 @@ async def test_days_are_added_up_by_tenant_endpoint_and_model(tmp_path: Path) ->
 
 
 async def test_calls_that_end_at_once_are_all_written_down(tmp_path: Path) -> None:
-    migrated(tmp_path)
-    database = Database(sqlite_url(tmp_path / "copilot.db"))
+    database = Database(database_of(tmp_path))
     await Catalog(database).ensure_tenant("tenant", "tenant")
     calls = ModelCalls(database, currency="CNY")
     model = CallBook(calls, TokenCounter()).of("tenant").through(ScriptedModel(["七天", Usage(1, 1)]), TEMPLATE)
