@@ -27,6 +27,7 @@ from knowledge.tables import (
     vectors,
 )
 from knowledge.validity import Window
+from knowledge.weights import Tuning
 
 CHANGES = 20_000  # chunks that a replica takes in at a time: some 30 MB of text
 _LAST_ID = "~"  # sorts after every id
@@ -322,6 +323,7 @@ def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
         switched=switched,
         next_model=row.next_model,
         moved=getattr(row, "moved_count", 0),
+        tuning=Tuning.from_json(row.tuning) if row.tuning else None,
     )
 
 
