@@ -130,6 +130,11 @@ class Catalog:
         """Raises NotFound ``knowledge_base_not_found``."""
         return (await self.named(tenant, [name_or_id]))[0]
 
+    async def counted(self, tenant: str, name_or_id: str) -> KnowledgeBase:
+        """With its counts. Raises NotFound ``knowledge_base_not_found``."""
+        wanted = await self.knowledge_base(tenant, name_or_id)
+        return next((kb for kb in await self.knowledge_bases(tenant) if kb.id == wanted.id), wanted)
+
     async def named(self, tenant: str, names: Sequence[str] | None) -> list[KnowledgeBase]:
         """The knowledge bases of these names (or ids), in this order; all of the tenant's when ``names`` is None.
 

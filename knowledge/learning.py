@@ -42,7 +42,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class Table:
     """Every candidate of every phrasing, a document's side by side.
 
     ``parts`` is (candidates, words and those of ``_LEARNED`` but the last); ``sibling`` numbers what is one document
@@ -58,7 +58,7 @@ class _Table:
     questions: int
 
     @classmethod
-    def of(cls, asked: Sequence[Asked]) -> "_Table":
+    def of(cls, asked: Sequence[Asked]) -> "Table":
         parts: list[tuple[float, ...]] = []
         sibling: list[int] = []
         siblings: dict[tuple[int, int, str], int] = {}
@@ -107,7 +107,7 @@ class _Table:
 
 def learn_order(asked: Sequence[Asked]) -> tuple[Weights, Measured]:
     """Weights from all of them, and what weights from four fifths do on the fifth that is left out."""
-    table, folds = _Table.of(asked), _folds([one.text for one in asked])
+    table, folds = Table.of(asked), _folds(one.text for one in asked)
     held_out = table.reciprocal_ranks(SHIPPED)
     shipped = held_out.copy()
     for out in (folds == fold for fold in range(FOLDS)):
@@ -116,16 +116,13 @@ def learn_order(asked: Sequence[Asked]) -> tuple[Weights, Measured]:
     return _searched(table, folds >= 0), _measured(shipped, held_out, held_out - shipped)
 
 
-def learn_threshold(
-    answerable: Sequence[tuple[str, float]], others: Sequence[tuple[str, float]]
-) -> tuple[float, Measured]:
-    """From (question, score of :func:`knowledge.answerability.assess`) of those with an answer and those without.
+def learn_threshold(asked: Sequence[tuple[str, float]], answerable: Sequence[bool]) -> tuple[float, Measured]:
+    """From (question, score of :func:`knowledge.answerability.assess`), and whether there is an answer.
 
     The figure is the mean of two shares: refused although answerable, answered although not.
     """
-    scores = np.array([score for _, score in (*answerable, *others)])
-    has = np.arange(len(scores)) < len(answerable)
-    folds = _folds([text for text, _ in (*answerable, *others)])
+    scores, has = np.array([score for _, score in asked]), np.array(answerable)
+    folds = _folds(text for text, _ in asked)
     shipped = _wrong(scores, has, SHIPPED.threshold)
     held_out = shipped.copy()
     for out in (folds == fold for fold in range(FOLDS)):
@@ -148,7 +145,7 @@ def _measured(shipped: Figures, learned: Figures, gains: Figures) -> Measured:
     return Measured(float(shipped.mean()), float(learned.mean()), *gain(gains))
 
 
-def _searched(table: _Table, of: NDArray[np.bool_]) -> Weights:
+def _searched(table: Table, of: NDArray[np.bool_]) -> Weights:
     """The best that is found one weight at a time, for these of the questions."""
     at, best = SHIPPED, _worth(table, SHIPPED, of)
     for _ in range(_ROUNDS):
@@ -168,7 +165,7 @@ def _near(weights: Weights, name: str) -> list[Weights]:
     return [replace(weights, **{name: each}) for each in tried if shipped / _FARTHEST <= each <= shipped * _FARTHEST]
 
 
-def _worth(table: _Table, weights: Weights, of: NDArray[np.bool_]) -> float:
+def _worth(table: Table, weights: Weights, of: NDArray[np.bool_]) -> float:
     away = sum(abs(np.log2(getattr(weights, name) / getattr(SHIPPED, name))) for name in _LEARNED)
     return float(table.reciprocal_ranks(weights)[of].mean() - _PRICE * away)
 

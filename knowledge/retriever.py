@@ -65,9 +65,10 @@ class Staged:
     bases: tuple[KnowledgeBase, ...]
     phrasings: tuple[str, ...]
     found: tuple[Found, ...]
-    vector: Vector | None
-    earlier: bool
-    lexical_only: bool
+    rarity: Callable[[str], float]
+    vector: Vector | None = None
+    earlier: bool = False
+    lexical_only: bool = False
 
     def ranked(self, weights: Weights, most: int) -> list[Passage]:
         """The best passages; each once, as the phrasing found it that values it most."""
@@ -114,7 +115,7 @@ class Retriever:
         clock.total()
         return Retrieval(
             ranked.passages,
-            self._lexical.rarity(staged.bases),
+            staged.rarity,
             clock.laps,
             {kb.id: kb.state for kb in staged.bases},
             staged.vector,
@@ -149,6 +150,7 @@ class Retriever:
             tuple(bases),
             tuple(phrasings),
             tuple(found),
+            self._lexical.rarity(bases),
             vectors[0].get(current),
             earlier=any(model != current for model in vectors[0]),
             lexical_only=len(vectors[0]) < len(models),
