@@ -71,7 +71,7 @@ def compared(question: str, candidates: Sequence[Candidate], found: Mapping[str,
     there = [one for one in candidates if one.chunk_id in found]
     texts = [found[one.chunk_id].chunk.text for one in there]
     more = zip(there, _characters(question, texts), _codes(question, texts), strict=True)
-    return [one._replace(characters=characters, codes=codes) for one, characters, codes in more]
+    return [Candidate(*one[:7], characters, codes) for one, characters, codes in more]
 
 
 def ordered(
@@ -125,7 +125,7 @@ def _characters(question: str, texts: Sequence[str]) -> list[float]:
     having = np.count_nonzero(counts, axis=0)
     rarity = np.log(1 + (len(texts) - having + 0.5) / (having + 0.5))
     norm = 1.2 * (0.25 + 0.75 * lengths / lengths.mean())
-    return _standing((counts * 2.2 / (counts + norm[:, None])) @ rarity)
+    return _standing(((counts * 2.2 / (counts + norm[:, None])) @ rarity).round(9))  # equals stay equals on any machine
 
 
 def _codes(question: str, texts: Sequence[str]) -> list[float]:
