@@ -27,6 +27,7 @@ from app.api import (
     receipts,
     sources,
     synonyms,
+    tuning,
 )
 from app.api.limits import BodyLimit
 from app.api.mcp.endpoint import PATH, McpEndpoint, McpRoute
@@ -75,7 +76,7 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    for module in (*answers, knowledge, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
+    for module in (*answers, knowledge, tuning, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

@@ -74,6 +74,7 @@ from app.tools.create_copy import CreateCopy
 from app.tools.job_tools import CancelJob, JobStatus
 from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
+from app.tuning import TuningService
 from ingest.files import FileStore
 from ingest.parsing import DirectParser, IsolatedParser, Parser
 from ingest.pipeline import Pipeline
@@ -89,6 +90,7 @@ from knowledge.models import DEFAULT_TENANT
 from knowledge.past import PastVersions
 from knowledge.ports import Embedder, VectorStore
 from knowledge.rerank import Reranker
+from knowledge.tunings import Tunings
 from knowledge.wiring import Knowledge
 
 
@@ -127,6 +129,7 @@ class Services:
     turn_list: TurnList
     sources: Sources
     keeper: Keeper
+    tuning: TuningService
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +357,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         receipts=Receipts(parts.database, behind.model_calls),
         turn_list=TurnList(parts.database),
+        tuning=TuningService(parts.catalog, parts.retriever, evidence, Tunings(parts.database), clock=behind.clock),
         **_watching(settings, behind, knowledge),
     )
 

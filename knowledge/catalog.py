@@ -27,6 +27,7 @@ from knowledge.tables import (
     vectors,
 )
 from knowledge.validity import Window
+from knowledge.weights import Tuning
 
 CHANGES = 20_000  # chunks that a replica takes in at a time: some 30 MB of text
 _LAST_ID = "~"  # sorts after every id
@@ -128,6 +129,11 @@ class Catalog:
     async def knowledge_base(self, tenant: str, name_or_id: str) -> KnowledgeBase:
         """Raises NotFound ``knowledge_base_not_found``."""
         return (await self.named(tenant, [name_or_id]))[0]
+
+    async def counted(self, tenant: str, name_or_id: str) -> KnowledgeBase:
+        """With its counts. Raises NotFound ``knowledge_base_not_found``."""
+        wanted = await self.knowledge_base(tenant, name_or_id)
+        return next((kb for kb in await self.knowledge_bases(tenant) if kb.id == wanted.id), wanted)
 
     async def named(self, tenant: str, names: Sequence[str] | None) -> list[KnowledgeBase]:
         """The knowledge bases of these names (or ids), in this order; all of the tenant's when ``names`` is None.
@@ -329,6 +335,7 @@ def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
         switched=switched,
         next_model=row.next_model,
         moved=getattr(row, "moved_count", 0),
+        tuning=Tuning.from_json(row.tuning) if row.tuning else None,
     )
 
 

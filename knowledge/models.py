@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from knowledge.validity import ALWAYS, Validity, Window
+from knowledge.weights import SHIPPED, Tuning, Weights
 
 DEFAULT_TENANT = "default"
 
@@ -42,6 +43,12 @@ class KnowledgeBase:
     switched: int = 0
     next_model: str | None = None
     moved: int = 0
+    tuning: Tuning | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """Learned ones hold on the model that they were learned on: another one has other cosines."""
+        return self.tuning.weights if self.tuning and self.tuning.model == self.embedding_model else SHIPPED
 
     @property
     def state(self) -> State:

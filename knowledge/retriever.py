@@ -9,7 +9,7 @@ from typing import TypeVar
 from knowledge.catalog import Catalog, FoundChunk
 from knowledge.embedders import Embedders
 from knowledge.errors import InvalidInput
-from knowledge.fusion import Candidate, fuse, ordered
+from knowledge.fusion import Candidate, compared, fuse, ordered
 from knowledge.lexical import LexicalIndex
 from knowledge.live_chunks import LiveChunks
 from knowledge.models import KnowledgeBase, Passage, StageScores, State
@@ -18,6 +18,7 @@ from knowledge.question import parts_of
 from knowledge.rerank import Ranked, Rerank
 from knowledge.synonyms import SynonymBook
 from knowledge.vectors import collection_name
+from knowledge.weights import SHIPPED, Weights, together
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Retrieval:
     ``rarity`` is the inverse document frequency of a term in the knowledge bases searched; ``vector`` the question's
     by the configured embedding model, if any of them stands on it. ``earlier``: some cosines are of another model.
     ``phrasings`` is how the question was searched: as asked, then with synonyms, then each of several questions alone.
+    ``weights`` are those it was ordered with.
     ``notes`` are codes of what was left out: ``lexical_only`` (a knowledge base's model is not there any more, and it
     is still on its way to the configured one), ``rerank_…`` (see :mod:`knowledge.rerank`).
     """
@@ -45,6 +47,33 @@ class Retrieval:
     earlier: bool = False
     notes: tuple[str, ...] = ()
     phrasings: tuple[str, ...] = ()
+    weights: Weights = SHIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one phrasing of a question found, in no order yet."""
+
+    candidates: tuple[Candidate, ...]
+    live: Mapping[str, FoundChunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A question after its stages and before its order: :meth:`ranked` gives it one, with any weights."""
+
+    bases: tuple[KnowledgeBase, ...]
+    phrasings: tuple[str, ...]
+    found: tuple[Found, ...]
+    rarity: Callable[[str], float]
+    vector: Vector | None = None
+    earlier: bool = False
+    lexical_only: bool = False
+
+    def ranked(self, weights: Weights, most: int) -> list[Passage]:
+        """The best passages; each once, as the phrasing found it that values it most."""
+        names = {kb.id: kb.name for kb in self.bases}
+        return _together([_passages(names, found, weights, most) for found in self.found])
 
 
 class Retriever:
@@ -78,10 +107,37 @@ class Retriever:
         Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
         ``vectors_unavailable`` or ``embedder_…``.
         """
-        question = question.strip()
+        clock = _Clock()
+        staged = await self.staged(tenant, question, kbs=kbs, limit=limit, clock=clock)
+        weights = together([kb.weights for kb in staged.bases])
+        most = max(limit, self._rerank.top if self._rerank else 0)
+        ranked = await self._ranked(question.strip(), staged.ranked(weights, most), limit, clock)
+        clock.total()
+        return Retrieval(
+            ranked.passages,
+            staged.rarity,
+            clock.laps,
+            {kb.id: kb.state for kb in staged.bases},
+            staged.vector,
+            earlier=staged.earlier,
+            notes=(*ranked.notes, *(["lexical_only"] if staged.lexical_only else [])),
+            phrasings=staged.phrasings,
+            weights=weights,
+        )
+
+    async def staged(
+        self,
+        tenant: str,
+        question: str,
+        *,
+        kbs: Sequence[str] | None = None,
+        limit: int = 8,
+        clock: "_Clock | None" = None,
+    ) -> Staged:
+        """What each stage finds for a question. Raises as :meth:`search`."""
+        question, clock = question.strip(), clock or _Clock()
         if not question:
             raise InvalidInput("The question is empty.", code="question_empty")
-        clock = _Clock()
         bases = await self._catalog.named(tenant, kbs)
         current = self._embedders.current.model_id
         models = {kb.embedding_model for kb in bases} or {current}
@@ -90,17 +146,14 @@ class Retriever:
         clock.lap("embed")
         searched = zip(phrasings, vectors, strict=True)
         found = await asyncio.gather(*(self._found(bases, *each, limit=limit, clock=clock) for each in searched))
-        ranked = await self._ranked(question, _together(found), limit, clock)
-        clock.total()
-        return Retrieval(
-            ranked.passages,
+        return Staged(
+            tuple(bases),
+            tuple(phrasings),
+            tuple(found),
             self._lexical.rarity(bases),
-            clock.laps,
-            {kb.id: kb.state for kb in bases},
             vectors[0].get(current),
             earlier=any(model != current for model in vectors[0]),
-            notes=(*ranked.notes, *(["lexical_only"] if len(vectors[0]) < len(models) else [])),
-            phrasings=tuple(phrasings),
+            lexical_only=len(vectors[0]) < len(models),
         )
 
     async def _phrasings(self, tenant: str, bases: Sequence[KnowledgeBase], question: str) -> list[str]:
@@ -117,13 +170,12 @@ class Retriever:
         *,
         limit: int,
         clock: "_Clock",
-    ) -> list[Passage]:
-        """By one phrasing, best first."""
+    ) -> Found:
+        """By one phrasing."""
         dense, lexical, live = await self._candidates_of(bases, question, vectors, limit=limit, clock=clock)
         depth = max(self._candidates, limit)
         candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
-        most = max(limit, self._rerank.top if self._rerank else 0)
-        return _passages(bases, question, candidates, live, most)
+        return Found(tuple(compared(question, candidates, live)), live)
 
     async def _ranked(self, question: str, passages: list[Passage], limit: int, clock: "_Clock") -> Ranked:
         if self._rerank is None:
@@ -196,14 +248,7 @@ def _together(found: Sequence[list[Passage]]) -> list[Passage]:
     return sorted(best.values(), key=lambda passage: (-passage.score, passage.chunk_id))
 
 
-def _passages(
-    bases: Sequence[KnowledgeBase],
-    question: str,
-    candidates: Sequence[Candidate],
-    live: Mapping[str, FoundChunk],
-    most: int,
-) -> list[Passage]:
-    names = {kb.id: kb.name for kb in bases}
+def _passages(names: Mapping[str, str], found: Found, weights: Weights, most: int) -> list[Passage]:
     return [
         Passage(
             chunk_id=one.chunk_id,
@@ -215,8 +260,8 @@ def _passages(
             place=there.chunk.place,
             scores=StageScores(one.cosine, one.dense_rank, one.bm25, one.lexical_rank),
         )
-        for score, one in ordered(question, candidates, live)[:most]
-        for there in (live[one.chunk_id],)
+        for score, one in ordered(found.candidates, found.live, weights)[:most]
+        for there in (found.live[one.chunk_id],)
     ]
 
 

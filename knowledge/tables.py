@@ -4,6 +4,7 @@
 written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
+``knowledge_bases.tuning``: learned weights, see :mod:`knowledge.weights`; None: as shipped.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
@@ -32,6 +33,7 @@ knowledge_bases = Table(
     Column("mover_until", Moment),
     Column("epoch", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
+    Column("tuning", JSON(none_as_null=True)),
     UniqueConstraint("tenant", "name"),
 )
 

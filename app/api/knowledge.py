@@ -58,6 +58,12 @@ async def create_knowledge_base(body: NewKnowledgeBase, who: Writer, services: T
     return kb_json(await services.knowledge.create(who.tenant, body.name))
 
 
+@router.get("/knowledge-bases/{kb}")
+async def get_knowledge_base(kb: str, who: Reader, services: TheServices) -> dict[str, Any]:
+    """One, with its counts and what was learned for it."""
+    return kb_json(await services.knowledge.catalog.counted(who.tenant, kb))
+
+
 @router.delete("/knowledge-bases/{kb}", status_code=204)
 async def delete_knowledge_base(kb: str, who: Writer, services: TheServices) -> None:
     """Forget a knowledge base with everything in it."""

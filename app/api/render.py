@@ -34,6 +34,7 @@ def kb_json(kb: KnowledgeBase) -> dict[str, Any]:
         "documents": kb.documents,
         "chunks": kb.chunks,
         "created_at": kb.created_at.isoformat(),
+        "tuning": {**kb.tuning.as_json(), "in_force": kb.weights is kb.tuning.weights} if kb.tuning else None,
     }
 
 

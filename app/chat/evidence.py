@@ -15,7 +15,13 @@ class Assess(Protocol):
     """Whether passages answer a question; see :func:`knowledge.answerability.assess`."""
 
     def __call__(
-        self, question: str, passages: Sequence[Passage], *, idf: Callable[[str], float], known_scale: bool = ...
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        *,
+        idf: Callable[[str], float],
+        at_least: float,
+        known_scale: bool = ...,
     ) -> Answerability: ...
 
 
@@ -43,8 +49,9 @@ class Evidence:
 
     def _judged(self, phrasings: Sequence[str], found: Retrieval) -> Answerability:
         scale = {"known_scale": False} if found.earlier else {}
+        least = found.weights.threshold
         best = found.passages[: self._passages]
-        verdicts = [self._assess(phrasing, best, idf=found.rarity, **scale) for phrasing in phrasings]
+        verdicts = [self._assess(phrasing, best, idf=found.rarity, at_least=least, **scale) for phrasing in phrasings]
         return max(verdicts, key=lambda verdict: verdict.score)
 
     async def near(self, turn: Turn, question: str) -> Retrieval:

@@ -165,7 +165,7 @@ async def requested(http: httpx.AsyncClient, method: str, path: str, **request: 
         raise Unavailable(f"The service at {http.base_url} does not answer.", code="service_unavailable") from exc
     if response.is_error:
         raise problem_of(response)
-    found: dict[str, Any] = response.json()
+    found: dict[str, Any] = response.json() if response.content else {}
     return found
 
 

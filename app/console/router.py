@@ -22,6 +22,7 @@ from app.console import (
     studio,
     synonyms,
     thumbnails,
+    tuning,
     turns,
     versions,
 )
@@ -51,6 +52,7 @@ for _part in (
     sources.router,
     synonyms.router,
     hit_test.router,
+    tuning.router,
     turns.router,
     curated.router,
     gaps.router,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from evals.corpora import Corpus, Question
 from evals.suites.plain_bm25 import PlainBM25
 from knowledge.fusion import fuse
+from knowledge.learning import gain
 from knowledge.models import Passage
 from knowledge.ports import Hit
 from knowledge.retriever import Retrieval
@@ -24,7 +25,6 @@ Search = Callable[[str, int], Awaitable[Retrieval]]
 
 CUTS = (1, 5, 10)
 _DEPTH = 100  # passages asked for: all candidates, so that each stage's own order can be told from their scores
-_RESAMPLES = 2000
 _TOLERATED = 2  # questions: another processor's vectors differ in the last digits
 
 
@@ -158,29 +158,25 @@ def _rows(ranks: Mapping[str, Sequence[float]]) -> list[Row]:
     for system, of_system in ranks.items():
         inverse = np.array([1 / rank for rank in of_system])
         recall = tuple(_mean([rank <= cut for rank in of_system]) for cut in CUTS)
-        rows.append(Row(system, recall, _mean(inverse), None if above is None else _gain(inverse - above)))
+        rows.append(Row(system, recall, _mean(inverse), None if above is None else gain(inverse - above)))
         above = inverse
     return rows
 
 
-def _gain(differences: NDArray[np.float64]) -> tuple[float, float, float]:
-    """→ mean, and the bounds between which 95 % of the resampled means lie."""
-    if not len(differences):
-        return 0.0, 0.0, 0.0
-    chosen = np.random.default_rng(0).integers(0, len(differences), (_RESAMPLES, len(differences)))
-    low, high = np.percentile(differences[chosen].mean(axis=1), [2.5, 97.5])
-    return float(differences.mean()), float(low), float(high)
-
-
 def _compared(report: RetrievalReport, before: Mapping[str, Any] | None) -> RetrievalReport:
-    """Worse by more than the tolerated number of questions, at any cut, is a regression."""
+    """Worse by more than the tolerated number of questions is a regression: not found at a cut, or in MRR as if so many
+    had fallen from the first place to the second.
+    """
     if before is None or before["questions"] != report.questions:
         return report
-    tolerated = (_TOLERATED + 0.5) / report.questions
+    figures = [
+        *((f"R@{cut}", 1.0, *both) for cut, *both in zip(CUTS, report.ours.recall, before["recall"], strict=True)),
+        ("MRR", 0.5, report.ours.mrr, before["mrr"]),
+    ]
     worse = [
-        f"regression: R@{cut} is {now:.3f}, the committed baseline has {then:.3f}."
-        for cut, now, then in zip(CUTS, report.ours.recall, before["recall"], strict=True)
-        if now < then - tolerated
+        f"regression: {name} is {now:.3f}, the committed baseline has {then:.3f}."
+        for name, lost, now, then in figures
+        if now < then - lost * (_TOLERATED + 0.5) / report.questions
     ]
     return replace(report, regressions=tuple(worse))
 

@@ -1,9 +1,10 @@
 """One order from several: words and meaning, single characters, the document around a chunk."""
 
 from knowledge.catalog import FoundChunk
-from knowledge.fusion import fuse, ordered
+from knowledge.fusion import compared, fuse, ordered
 from knowledge.models import Chunk
 from knowledge.ports import Hit
+from knowledge.weights import SHIPPED
 
 
 def order(question: str, dense: list[Hit], lexical: list[Hit], texts: dict[str, str], **documents: str) -> list[str]:
@@ -12,7 +13,8 @@ def order(question: str, dense: list[Hit], lexical: list[Hit], texts: dict[str, 
         id_: FoundChunk(Chunk(id_, documents.get(id_, id_), 0, text), document=id_, kb_id="kb")
         for id_, text in texts.items()
     }
-    return [candidate.chunk_id for _, candidate in ordered(question, fuse([dense], lexical), found)]
+    candidates = compared(question, fuse([dense], lexical), found)
+    return [candidate.chunk_id for _, candidate in ordered(candidates, found, SHIPPED)]
 
 
 def test_what_both_stages_find_comes_before_what_one_finds() -> None:
