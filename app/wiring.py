@@ -278,7 +278,9 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     calibrated = parts.embedder.model_id.startswith(CALIBRATED_MODEL)
     cache_use = AnswerCacheUse(parts.database, default=settings.answer_cache)
     reranked = f"{parts.reranker.model_id}/{settings.rerank_top}" if parts.reranker else ""
-    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}/{reranked}"
+    recipe = (
+        f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}/{settings.section_width}/{reranked}"
+    )
     kept = KeptAnswers(behind.cache, behind.flights, cache_use, recipe=recipe, known_scale=calibrated)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from knowledge.chunking import DEFAULT, Chunking
 from knowledge.validity import ALWAYS, Validity, Window
 
 DEFAULT_TENANT = "default"
@@ -42,6 +43,7 @@ class KnowledgeBase:
     switched: int = 0
     next_model: str | None = None
     moved: int = 0
+    chunking: Chunking = DEFAULT
 
     @property
     def state(self) -> State:
@@ -130,8 +132,23 @@ class StageScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Another place where the text of a passage stands."""
+
+    chunk_id: str
+    document_id: str
+    document: str
+    kb: str
+    place: Place = field(default_factory=Place)
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk as retrieved for a question. ``score`` orders what was found, before a reranker; it has no unit."""
+    """A chunk as retrieved for a question. ``score`` orders what was found, before a reranker; it has no unit.
+
+    ``before`` and ``after`` are what stands around it in its section, as far as it was asked for and fits; they may
+    hold further hits. ``also_in``: where else the chunk stands, all but word for word.
+    """
 
     chunk_id: str
     document_id: str
@@ -141,3 +158,11 @@ class Passage:
     score: float
     place: Place = field(default_factory=Place)
     scores: StageScores = field(default_factory=StageScores)
+    before: str = ""
+    after: str = ""
+    also_in: tuple[Copy, ...] = ()
+
+    @property
+    def in_full(self) -> str:
+        """As the document goes on."""
+        return self.before + self.text + self.after

@@ -53,6 +53,11 @@ def quotable(number: int, passage: Passage) -> list[Quotable]:
     return found or [Quotable(number, i, label.strip(), context) for i, label in enumerate(labels)]
 
 
+def is_faq(text: str) -> bool:
+    """Whether a chunk is a question with its answer."""
+    return _FAQ.match(text) is not None
+
+
 def whole(passage: Passage) -> str:
     """Everything a passage says, its document's name and headings included."""
     return f"{passage.document}\n{passage.place.heading}\n{passage.text}"

@@ -7,17 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.blocks import Block, Faq, Heading, LoadedDocument, Table, Text
-from ingest.chunk import OVERLAP, SIZE, chunk, heading_text, indexed_text
-from ingest.units import width
+from ingest.chunk import chunk, heading_text, indexed_text
+from knowledge.chunking import DEFAULT
 from knowledge.models import Chunk
+from knowledge.widths import width
 
 
 def document(*blocks: Block, title: str | None = None) -> LoadedDocument:
     return LoadedDocument("text/markdown", blocks, title)
 
 
-def cut(*blocks: Block, size: int = SIZE, overlap: int = OVERLAP) -> list[Chunk]:
-    return chunk(document(*blocks), document_id="d1", size=size, overlap=overlap)
+def cut(*blocks: Block, **chosen: int) -> list[Chunk]:
+    return chunk(document(*blocks), document_id="d1", cut=replace(DEFAULT, **chosen))
 
 
 def paragraph(number: int, sentences: int = 3) -> Text:
@@ -78,7 +79,7 @@ def test_a_sentence_is_never_cut_unless_it_is_longer_than_a_chunk() -> None:
 def test_a_sentence_longer_than_a_chunk_is_cut_at_its_commas() -> None:
     chunks = cut(Text("，".join(f"第{i}个条件是满{i}元" for i in range(200)) + "。"), overlap=0)
     assert len(chunks) > 3
-    assert all(width(found.text) <= SIZE for found in chunks)
+    assert all(width(found.text) <= DEFAULT.size for found in chunks)
     assert all(found.text.endswith(("，", "。")) for found in chunks)
 
 
