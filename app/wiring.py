@@ -60,6 +60,7 @@ from app.jobs.service import JobService
 from app.llm.calls import ModelCalls
 from app.llm.logged import CallBook
 from app.llm.tokens import TokenCounter
+from app.rechunking import Rechunking
 from app.services import KnowledgeService
 from app.settings import Settings
 from app.sources.items import SourceItems
@@ -76,6 +77,7 @@ from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
 from ingest.files import FileStore
 from ingest.parsing import DirectParser, IsolatedParser, Parser
+from ingest.parsing.ports import Load
 from ingest.pipeline import Pipeline
 from ingest.web.addresses import Allowed
 from ingest.web.arrival import Arrivals
@@ -84,6 +86,7 @@ from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
 from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
+from knowledge.cuts import Cuts
 from knowledge.database import now
 from knowledge.models import DEFAULT_TENANT
 from knowledge.past import PastVersions
@@ -127,6 +130,7 @@ class Services:
     turn_list: TurnList
     sources: Sources
     keeper: Keeper
+    rechunking: Rechunking
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ async def running_services(
                 files,
                 fetcher,
                 pipeline,
+                parser.load,
                 jobs,
                 cache,
                 streams,
@@ -262,6 +267,7 @@ class _Behind:
     files: FileStore
     fetcher: Fetcher
     pipeline: Pipeline
+    load: Load
     jobs: JobService
     cache: AnswerCache
     streams: TurnStreams
@@ -355,6 +361,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         receipts=Receipts(parts.database, behind.model_calls),
         turn_list=TurnList(parts.database),
+        rechunking=Rechunking(Cuts(parts.database), parts.catalog, knowledge, files, behind.load),
         **_watching(settings, behind, knowledge),
     )
 

@@ -1,6 +1,6 @@
 """What stands around a hit: its whole section where there is room for it, else the neighbours that fit.
 
-A section is the chunks beside each other that have the same heading path and sheet. Rows of a sheet and pairs of
+A section is the chunks beside each other that have the same heading path and sheet. Rows of a table and pairs of
 question and answer stand for themselves: they come with a section that fits as a whole, never with a neighbour.
 """
 
@@ -13,7 +13,7 @@ from sqlalchemy import Row, bindparam, select
 
 from knowledge.database import Database
 from knowledge.models import Passage
-from knowledge.quotable import is_faq
+from knowledge.quotable import stands_alone
 from knowledge.tables import chunks
 from knowledge.widths import width
 
@@ -23,7 +23,7 @@ _MOST_OVERLAP = 600
 
 _hit, _near = chunks.alias("hit"), chunks.alias("near")
 _NEAR = (
-    select(_near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.row)
+    select(_near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text)
     .join(_hit, _hit.c.document_id == _near.c.document_id)
     .where(_hit.c.id.in_(bindparam("ids", expanding=True)))
     .where(_near.c.ordinal.between(_hit.c.ordinal - REACH, _hit.c.ordinal + REACH))
@@ -76,7 +76,7 @@ class _Near:
         ends = section.start > at - REACH and section.stop <= at + REACH
         if ends and sum(self._width(hit.document_id, ordinal) for ordinal in section) <= room:
             return section
-        alone = hit.place.row is not None or is_faq(hit.text)
+        alone = hit.place.row is not None or stands_alone(hit.text)
         return range(at, at + 1) if alone else self._neighbours(hit.document_id, section, at, room)
 
     def _section(self, document_id: str, at: int) -> range:

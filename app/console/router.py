@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.console import (
     answers,
     bases,
+    chunking,
     conflicts,
     conversations,
     curated,
@@ -51,6 +52,7 @@ for _part in (
     sources.router,
     synonyms.router,
     hit_test.router,
+    chunking.router,
     turns.router,
     curated.router,
     gaps.router,
