@@ -11,7 +11,7 @@ from app.console.texts import language_of, sentence_of
 from app.rechunking import Preview
 from knowledge.chunking import DEFAULT, LARGEST, SMALLEST, Chunking
 from knowledge.errors import Conflict, CopilotError, DocumentRefused, InvalidInput
-from knowledge.models import DocumentStatus, KnowledgeBase
+from knowledge.models import KnowledgeBase
 from knowledge.widths import width
 
 SHOWN = 12  # chunks of each side
@@ -88,7 +88,7 @@ async def _page(
     visit: Visit, base: KnowledgeBase, typed: Typed, *, saved: bool = False, error: CopilotError | None = None
 ) -> Response:
     catalog = visit.services.knowledge.catalog
-    documents, _ = await catalog.documents(base, statuses=[DocumentStatus.LIVE], limit=OFFERED)
+    documents, _ = await catalog.documents(base, limit=OFFERED)
     return page(
         visit,
         "chunking.html",
@@ -99,7 +99,7 @@ async def _page(
         most=LARGEST,
         default=DEFAULT,
         wide=WIDE,
-        documents=[one for one in documents if one.chunks],
+        documents=[one for one in documents if one.chunks and one.live_hash],
         standing=await visit.services.rechunking.standing(base),
         saved=saved,
         problem=sentence_of(language_of(visit.request), error) if error else "",
