@@ -132,7 +132,7 @@ def _fused(passages: Sequence[Passage]) -> list[Passage]:
 
 def _names(passages: Sequence[Passage]) -> list[str]:
     """Of the documents, those that say the same beside each other."""
-    return [one.document for passage in passages for one in (passage, *passage.also_in)]
+    return [name for one in passages for name in (one.document, *(copy.document for copy in one.also_in))]
 
 
 def _ranks(names: Sequence[Sequence[str]], asked: Sequence[Question]) -> list[float]:
