@@ -23,7 +23,7 @@ _MOST_OVERLAP = 600
 
 _hit, _near = chunks.alias("hit"), chunks.alias("near")
 _NEAR = (
-    select(_near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text)
+    select(_near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.heading, _near.c.sheet)
     .join(_hit, _hit.c.document_id == _near.c.document_id)
     .where(_hit.c.id.in_(bindparam("ids", expanding=True)))
     .where(_near.c.ordinal.between(_hit.c.ordinal - REACH, _hit.c.ordinal + REACH))
@@ -72,20 +72,27 @@ class _Near:
         return replace(hit, before=_before(texts[: at - taken.start + 1]), after=_after(texts[at - taken.start :]))
 
     def _fitting(self, hit: Passage, at: int, room: int) -> range:
-        section = self._section(hit.document_id, at)
+        section = self._section(hit, at)
         ends = section.start > at - REACH and section.stop <= at + REACH
         if ends and sum(self._width(hit.document_id, ordinal) for ordinal in section) <= room:
             return section
         alone = hit.place.row is not None or stands_alone(hit.text)
         return range(at, at + 1) if alone else self._neighbours(hit.document_id, section, at, room)
 
-    def _section(self, document_id: str, at: int) -> range:
+    def _section(self, hit: Passage, at: int) -> range:
         start, stop = at, at + 1
-        while start > at - REACH and self._is_free(document_id, start - 1):
+        while start > at - REACH and self._goes_on(hit, start - 1):
             start -= 1
-        while stop <= at + REACH and self._is_free(document_id, stop):
+        while stop <= at + REACH and self._goes_on(hit, stop):
             stop += 1
         return range(start, stop)
+
+    def _goes_on(self, hit: Passage, ordinal: int) -> bool:
+        """Whether the chunk is of the hit's section, and not given yet."""
+        found = self._chunks.get((hit.document_id, ordinal))
+        if found is None or (hit.document_id, ordinal) in self._given:
+            return False
+        return (found.heading, found.sheet) == (hit.place.heading, hit.place.sheet)
 
     def _neighbours(self, document_id: str, section: range, at: int, room: float) -> range:
         """Nearest first, what comes next before what came before; a side ends where one does not fit."""
@@ -107,10 +114,6 @@ class _Near:
         if place not in self._widths:
             self._widths[place] = width(self._chunks[place].text)
         return self._widths[place]
-
-    def _is_free(self, document_id: str, ordinal: int) -> bool:
-        place = (document_id, ordinal)
-        return place in self._chunks and place not in self._given
 
 
 def _before(texts: Sequence[str]) -> str:

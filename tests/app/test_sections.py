@@ -54,6 +54,20 @@ async def test_a_hit_comes_with_its_section_once_and_in_the_order_of_the_documen
         assert "400-810-1234" not in best.in_full
 
 
+async def test_two_hits_of_one_document_stay_within_their_sections(tmp_path: Path) -> None:
+    parts = "\n\n".join(
+        f"## {name}\n\n{steps(1, about=name)}{steps(2, about=name)}" for name in ("退货", "换货", "维修")
+    )
+    async with product(tmp_path) as services:
+        await take_in(services, "shop", "手册.md", f"# 手册\n\n{parts}\n")
+        passages = (await found(services, "退货换货维修甲类说明", sections=True)).passages
+        headings = [one.place.heading for one in passages]
+        assert sorted(headings) == ["手册 > 换货", "手册 > 维修", "手册 > 退货"]
+        for one in passages:
+            name = one.place.heading.removeprefix("手册 > ")
+            assert all((other in one.in_full) == (other == name) for other in ("退货", "换货", "维修"))
+
+
 async def test_of_a_section_that_does_not_fit_the_nearest_neighbours_come(tmp_path: Path) -> None:
     async with product(tmp_path, section_width=600) as services:
         guide = await take_in(services, "shop", "手册.md", GUIDE)
