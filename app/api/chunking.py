@@ -15,7 +15,11 @@ from app.wiring import Services
 from knowledge.chunking import DEFAULT, Chunking
 from knowledge.models import KnowledgeBase
 
-router = APIRouter(prefix="/v1/knowledge-bases/{kb}/chunking", tags=["knowledge"], responses=problems(400, 404, 409, 413, 415, 422, 503))
+router = APIRouter(
+    prefix="/v1/knowledge-bases/{kb}/chunking",
+    tags=["knowledge"],
+    responses=problems(400, 404, 409, 413, 415, 422, 503),
+)
 
 
 class Changes(Body):
