@@ -15,6 +15,7 @@ from app.api import (
     answer_cache,
     artifacts,
     chat,
+    chunking,
     conflicts,
     conversations,
     curation,
@@ -76,7 +77,8 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    for module in (*answers, knowledge, tuning, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
+    bases = (knowledge, tuning, chunking, conflicts, synonyms, sources)
+    for module in (*answers, *bases, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

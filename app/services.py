@@ -185,9 +185,11 @@ class KnowledgeService:
         document = await self.catalog.document(tenant, document_id)
         return document, await self.catalog.chunks_of(document, limit=limit, offset=offset)
 
-    async def search(self, tenant: str, query: str, *, kbs: Sequence[str] | None, limit: int) -> Retrieval:
-        """The hit test: passages with the scores of each stage."""
-        return await self._retriever.search(tenant, query, kbs=kbs, limit=min(limit, MAX_RESULTS))
+    async def search(
+        self, tenant: str, query: str, *, kbs: Sequence[str] | None, limit: int, sections: bool = False
+    ) -> Retrieval:
+        """The hit test: passages with the scores of each stage; ``sections``: as answers are given them."""
+        return await self._retriever.search(tenant, query, kbs=kbs, limit=min(limit, MAX_RESULTS), sections=sections)
 
     async def _remove_files(self, tenant: str, hashes: set[str]) -> None:
         unneeded = hashes - {ELSEWHERE} - await self._versions.needed(tenant, hashes)

@@ -60,6 +60,7 @@ from app.jobs.service import JobService
 from app.llm.calls import ModelCalls
 from app.llm.logged import CallBook
 from app.llm.tokens import TokenCounter
+from app.rechunking import Rechunking
 from app.services import KnowledgeService
 from app.settings import Settings
 from app.sources.items import SourceItems
@@ -77,6 +78,7 @@ from app.tools.registry import Registry, Tool
 from app.tuning import TuningService
 from ingest.files import FileStore
 from ingest.parsing import DirectParser, IsolatedParser, Parser
+from ingest.parsing.ports import Load
 from ingest.pipeline import Pipeline
 from ingest.web.addresses import Allowed
 from ingest.web.arrival import Arrivals
@@ -85,6 +87,7 @@ from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
 from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
+from knowledge.cuts import Cuts
 from knowledge.database import now
 from knowledge.models import DEFAULT_TENANT
 from knowledge.past import PastVersions
@@ -130,6 +133,7 @@ class Services:
     sources: Sources
     keeper: Keeper
     tuning: TuningService
+    rechunking: Rechunking
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +206,7 @@ async def running_services(
                 files,
                 fetcher,
                 pipeline,
+                parser.load,
                 jobs,
                 cache,
                 streams,
@@ -266,6 +271,7 @@ class _Behind:
     files: FileStore
     fetcher: Fetcher
     pipeline: Pipeline
+    load: Load
     jobs: JobService
     cache: AnswerCache
     streams: TurnStreams
@@ -282,7 +288,9 @@ def _services(settings: Settings, behind: _Behind) -> Services:
     calibrated = parts.embedder.model_id.startswith(CALIBRATED_MODEL)
     cache_use = AnswerCacheUse(parts.database, default=settings.answer_cache)
     reranked = f"{parts.reranker.model_id}/{settings.rerank_top}" if parts.reranker else ""
-    recipe = f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}/{reranked}"
+    recipe = (
+        f"{version('merchant-copilot')}/{settings.passages}/{settings.candidates}/{settings.section_width}/{reranked}"
+    )
     kept = KeptAnswers(behind.cache, behind.flights, cache_use, recipe=recipe, known_scale=calibrated)
     conversations = Conversations(parts.database)
     knowledge = KnowledgeService(
@@ -358,6 +366,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         receipts=Receipts(parts.database, behind.model_calls),
         turn_list=TurnList(parts.database),
         tuning=TuningService(parts.catalog, parts.retriever, evidence, Tunings(parts.database), clock=behind.clock),
+        rechunking=Rechunking(Cuts(parts.database), parts.catalog, knowledge, files, behind.load),
         **_watching(settings, behind, knowledge),
     )
 

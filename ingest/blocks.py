@@ -31,7 +31,8 @@ class Table:
     """A table whose first rows were recognised as its header.
 
     ``header`` has one name a column (two-line headers are joined with a space, merged cells filled in);
-    every row has as many cells. ``row_numbers`` are the source's own, counted from 1, one a row.
+    every row has as many cells. ``row_numbers`` are the source's own, counted from 1, one a row. ``measure`` is what
+    its figures are in (单位：元/件), where a line of its own says so.
     """
 
     header: tuple[str, ...]
@@ -39,6 +40,7 @@ class Table:
     sheet: str | None = None
     page: int | None = None
     row_numbers: tuple[int, ...] = ()
+    measure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

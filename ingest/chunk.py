@@ -18,25 +18,24 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import accumulate, groupby
 
-from ingest.blocks import Block, Faq, Heading, LoadedDocument, Text
-from ingest.units import PARAGRAPH, Unit, text_units, units_of, width
+from ingest.blocks import Block, Faq, Heading, LoadedDocument, Table, Text
+from ingest.measures import measure_of
+from ingest.units import PARAGRAPH, Unit, text_units, units_of
+from knowledge.chunking import DEFAULT, Chunking
 from knowledge.models import Chunk, Place
+from knowledge.widths import width
 
-__all__ = ["OVERLAP", "SIZE", "chunk", "heading_text", "indexed_text", "width"]
-
-SIZE = 300
-OVERLAP = 60
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
 
 
-def chunk(document: LoadedDocument, *, document_id: str, size: int = SIZE, overlap: int = OVERLAP) -> list[Chunk]:
-    """Chunks in reading order; ``size`` and ``overlap`` in CJK characters (see :func:`ingest.units.width`).
+def chunk(document: LoadedDocument, *, document_id: str, cut: Chunking = DEFAULT) -> list[Chunk]:
+    """Chunks in reading order.
 
     An id is a hash of document, heading path, text, and how many equal chunks came before it.
     """
     root = _tree(document.blocks)
-    pieces = list(_section_pieces(root, size, overlap))
+    pieces = list(_section_pieces(root, cut))
     seen: Counter[tuple[str, str]] = Counter()
     chunks = []
     for ordinal, piece in enumerate(pieces):
@@ -93,7 +92,7 @@ def _tree(blocks: Iterable[Block]) -> _Section:
     stack = [root]
     for block in blocks:
         if not isinstance(block, Heading):
-            stack[-1].body.append(block)
+            stack[-1].body.append(_measured(block, stack[-1].body))
             continue
         while stack[-1].level >= block.level:
             stack.pop()
@@ -102,6 +101,13 @@ def _tree(blocks: Iterable[Block]) -> _Section:
         stack[-1].children.append(section)
         stack.append(section)
     return root
+
+
+def _measured(block: Block, before: list[Block]) -> Block:
+    """A table with the line right above it that says what its figures are."""
+    if isinstance(block, Table) and before and isinstance(before[-1], Text):
+        return replace(block, measure=block.measure or measure_of(before[-1].text))
+    return block
 
 
 # --- sections → pieces ---
@@ -113,33 +119,40 @@ class _Piece:
     place: Place
 
 
-def _section_pieces(section: _Section, size: int, overlap: int) -> Iterator[_Piece]:
+def _section_pieces(section: _Section, cut: Chunking) -> Iterator[_Piece]:
     """Body first, then children; small ones beside each other in one piece. A heading alone is text, too."""
     if section.path and not section.body and not section.children:
         yield _Piece(section.path[-1], Place(heading=" > ".join(section.path[:-1]), page=section.page))
     small: list[_Piece] = []
-    for fits, pieces in _parts(section, size, overlap):
-        if fits:
+    for fits, pieces in _parts(section, cut):
+        if fits and cut.join_small:
             small.extend(pieces)
             continue
-        yield from _merge(small, section, size)
+        yield from _merge(small, section, cut.size)
         small = []
         yield from pieces
-    yield from _merge(small, section, size)
+    yield from _merge(small, section, cut.size)
 
 
-def _parts(section: _Section, size: int, overlap: int) -> Iterator[tuple[bool, list[_Piece]]]:
+def _parts(section: _Section, cut: Chunking) -> Iterator[tuple[bool, list[_Piece]]]:
     """Runs of the body and the children, each with whether it is small enough to share a chunk."""
     place = Place(heading=" > ".join(section.path), page=section.page)
-    for is_faq, blocks in groupby(section.body, key=lambda block: isinstance(block, Faq)):
-        if is_faq:
-            yield False, [piece for block in blocks if isinstance(block, Faq) for piece in _faq(block, place, size)]
+    for kind, blocks in groupby(section.body, key=lambda block: type(block) if _stands_alone(block, cut) else None):
+        if kind is Faq:
+            pieces = [piece for block in blocks if isinstance(block, Faq) for piece in _faq(block, place, cut.size)]
+            yield False, pieces
+        elif kind is Table:
+            yield False, [_Piece(_join([unit]), unit.place) for unit in units_of(blocks, place, cut.size)]
         else:
-            pieces = _pack(list(units_of(blocks, place, size)), size, overlap)
-            yield _is_small(pieces, size), pieces
+            pieces = _pack(list(units_of(blocks, place, cut.size)), cut.size, cut.overlap)
+            yield _is_small(pieces, cut.size), pieces
     for child in section.children:
-        pieces = list(_section_pieces(child, size, overlap))
-        yield _is_small(pieces, size), pieces
+        pieces = list(_section_pieces(child, cut))
+        yield _is_small(pieces, cut.size), pieces
+
+
+def _stands_alone(block: Block, cut: Chunking) -> bool:
+    return isinstance(block, Faq) or (cut.row_by_row and isinstance(block, Table))
 
 
 def _is_small(pieces: list[_Piece], size: int) -> bool:
@@ -247,7 +260,15 @@ def _tail(units: list[Unit], overlap: int) -> list[Unit]:
 
 
 def _join(units: list[Unit]) -> str:
-    return units[0].text + "".join(unit.glue + unit.text for unit in units[1:])
+    text = _led(units[0], "")
+    for unit in units[1:]:
+        text += unit.glue + _led(unit, text)
+    return text
+
+
+def _led(unit: Unit, before: str) -> str:
+    """A table's first row of a chunk says what its figures are measured in, unless it was just said."""
+    return unit.text if not unit.led_by or unit.led_by in before else f"{unit.led_by}\n{unit.text}"
 
 
 def _hash(text: str) -> bytes:

@@ -24,6 +24,7 @@ from ingest.loaders.source import ArchiveFound
 from ingest.parsing.ports import Load, Unpack
 from ingest.reading import HEARTBEAT_SECONDS, Heard, read_beside
 from knowledge.catalog import Catalog
+from knowledge.chunking import Chunking
 from knowledge.claims import Claim, LeaseLost
 from knowledge.embedders import Embedders
 from knowledge.errors import DocumentRefused, Unavailable
@@ -150,15 +151,18 @@ class Pipeline:
         except ArchiveFound:
             return await self._taken_out(run)
         await self._progress(run, "chunking", LOADED)
-        pieces = await asyncio.to_thread(_pieces, loaded, claim)
+        kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
+        pieces = await asyncio.to_thread(_pieces, loaded, claim, kb.chunking)
         if not pieces:
             raise DocumentRefused("empty", "There is no text in this document.")
-        embedded = await self._published(run, loaded, pieces)
+        embedded = await self._published(run, loaded, pieces, kb.chunking)
         await self._delete_orphans(claim.document_id)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), embedded)
         return Outcome("live", chunks=len(pieces), embedded=embedded)
 
-    async def _published(self, run: "_Run", loaded: LoadedDocument, pieces: Sequence[IndexedChunk]) -> int:
+    async def _published(
+        self, run: "_Run", loaded: LoadedDocument, pieces: Sequence[IndexedChunk], cut: Chunking
+    ) -> int:
         """→ how many chunks had to be embedded."""
         embedded: set[str] = set()
         for _ in range(SWITCHES):
@@ -177,6 +181,7 @@ class Pipeline:
                     notes=loaded.notes,
                     window=loaded.window,
                     models=models,
+                    cut=cut,
                 )
                 return len(embedded)
         raise Unavailable("The knowledge base keeps moving between embedding models.", code="embedder_unavailable")
@@ -280,8 +285,8 @@ class _Run:
     percent: int = 0
 
 
-def _pieces(loaded: LoadedDocument, claim: Claim) -> list[IndexedChunk]:
-    pieces = chunk(loaded, document_id=claim.document_id)
+def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:
+    pieces = chunk(loaded, document_id=claim.document_id, cut=cut)
     return [_indexed(piece, name=claim.name, title=loaded.title) for piece in pieces]
 
 

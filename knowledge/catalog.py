@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from knowledge.chunking import Chunking
 from knowledge.conflict_tables import conflicts, fact_handles, facts
 from knowledge.database import Database, Moment, now
 from knowledge.errors import Conflict, InvalidInput, NotFound
@@ -336,6 +337,7 @@ def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
         next_model=row.next_model,
         moved=getattr(row, "moved_count", 0),
         tuning=Tuning.from_json(row.tuning) if row.tuning else None,
+        chunking=Chunking.of(row.chunking),
     )
 
 

@@ -40,7 +40,7 @@ class KnowledgeRetriever(BaseRetriever):
         return asyncio.run(self._search(query))
 
     async def _search(self, query: str) -> list[Document]:
-        found = await self.retriever.search(self.tenant, query, kbs=self.kbs, limit=self.k)
+        found = await self.retriever.search(self.tenant, query, kbs=self.kbs, limit=self.k, sections=True)
         return [_document(passage) for passage in found.passages]
 
 
@@ -55,5 +55,7 @@ def _document(passage: Passage) -> Document:
         "sheet": passage.place.sheet,
         "row": passage.place.row,
         "score": passage.score,
+        "hit": passage.text,
+        "also_in": [copy.document for copy in passage.also_in],
     }
-    return Document(id=passage.chunk_id, page_content=passage.text, metadata=metadata)
+    return Document(id=passage.chunk_id, page_content=passage.in_full, metadata=metadata)

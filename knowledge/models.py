@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from knowledge.chunking import DEFAULT, Chunking
 from knowledge.validity import ALWAYS, Validity, Window
 from knowledge.weights import SHIPPED, Tuning, Weights
 
@@ -44,6 +45,7 @@ class KnowledgeBase:
     next_model: str | None = None
     moved: int = 0
     tuning: Tuning | None = None
+    chunking: Chunking = DEFAULT
 
     @property
     def weights(self) -> Weights:
@@ -137,8 +139,23 @@ class StageScores:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Another place where the text of a passage stands."""
+
+    chunk_id: str
+    document_id: str
+    document: str
+    kb: str
+    place: Place = field(default_factory=Place)
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk as retrieved for a question. ``score`` orders what was found, before a reranker; it has no unit."""
+    """A chunk as retrieved for a question. ``score`` orders what was found, before a reranker; it has no unit.
+
+    ``before`` and ``after`` are what stands around it in its section, as far as it was asked for and fits; they may
+    hold further hits. ``also_in``: where else the chunk stands, all but word for word.
+    """
 
     chunk_id: str
     document_id: str
@@ -148,3 +165,11 @@ class Passage:
     score: float
     place: Place = field(default_factory=Place)
     scores: StageScores = field(default_factory=StageScores)
+    before: str = ""
+    after: str = ""
+    also_in: tuple[Copy, ...] = ()
+
+    @property
+    def in_full(self) -> str:
+        """As the document goes on."""
+        return self.before + self.text + self.after

@@ -12,6 +12,7 @@ from knowledge.models import Passage
 from knowledge.sentences import split
 
 _FAQ = re.compile(r"(?:问：|Q: )(.*)\n(?:答：|A: )([\s\S]*)")
+_ROW = re.compile(r"[^:：。\n]{1,60}: [^\n]*；[^\n]*")
 _LIST_ITEM = re.compile(r"\s*(?:[-*•·●]|\d{1,2}[.)、]|[（(]\d{1,2}[)）]|[①-⑳])")
 _SENTENCE_END = re.compile(r"[。！？!?；;…：:.]['”’」』）)\]]*$")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
@@ -51,6 +52,11 @@ def quotable(number: int, passage: Passage) -> list[Quotable]:
             around = " ".join([context, *labels[-1:]])
             found += [Quotable(number, len(found) + i, sentence, around) for i, sentence in enumerate(split(line))]
     return found or [Quotable(number, i, label.strip(), context) for i, label in enumerate(labels)]
+
+
+def stands_alone(text: str) -> bool:
+    """Whether a chunk is a question with its answer, or rows of a table with the names of their columns."""
+    return _FAQ.match(text) is not None or _ROW.fullmatch(text.rpartition("\n")[2]) is not None
 
 
 def whole(passage: Passage) -> str:

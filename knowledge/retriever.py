@@ -13,14 +13,19 @@ from knowledge.fusion import Candidate, compared, fuse, ordered
 from knowledge.lexical import LexicalIndex
 from knowledge.live_chunks import LiveChunks
 from knowledge.models import KnowledgeBase, Passage, StageScores, State
+from knowledge.near_copies import folded
 from knowledge.ports import Hit, Vector, VectorStore
 from knowledge.question import parts_of
 from knowledge.rerank import Ranked, Rerank
+from knowledge.sections import Sections
 from knowledge.synonyms import SynonymBook
 from knowledge.vectors import collection_name
 from knowledge.weights import SHIPPED, Weights, together
 
 T = TypeVar("T")
+
+HITS_OF_A_SECTION = 2  # on average, at most: so many hits are looked at to have enough passages
+COPIES = 3  # of each passage there may be so many, and there are still enough different ones
 
 ENOUGH = 0.6  # of the candidates have to be valid (depths from 30 on are as good as 50), or each stage looks deeper
 DEEPER = 4  # times as deep, and again
@@ -29,7 +34,9 @@ DEEPEST = 12_800  # of each stage; two of them are below the variables that a st
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found. ``timings_ms`` has embed, dense, lexical, rerank, total; ``states`` are those searched, by kb id.
+    """What was found. ``timings_ms`` has embed, dense, lexical, rerank, sections, total; ``states`` are those searched,
+    by kb id. If sections were asked for, ``passages`` have what stands around them, those of one section together, and
+    ``hits`` are the chunks that were found; else the passages are the hits.
 
     ``rarity`` is the inverse document frequency of a term in the knowledge bases searched; ``vector`` the question's
     by the configured embedding model, if any of them stands on it. ``earlier``: some cosines are of another model.
@@ -48,6 +55,7 @@ class Retrieval:
     notes: tuple[str, ...] = ()
     phrasings: tuple[str, ...] = ()
     weights: Weights = SHIPPED
+    hits: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class Retriever:
         candidates: int = 50,
         rerank: Rerank | None = None,
         synonyms: SynonymBook | None = None,
+        sections: Sections | None = None,
     ) -> None:
         self._catalog = catalog
         self._live = LiveChunks(catalog)
@@ -98,23 +107,33 @@ class Retriever:
         self._candidates = candidates
         self._rerank = rerank
         self._synonyms = synonyms
+        self._sections = sections
 
     async def search(
-        self, tenant: str, question: str, *, kbs: Sequence[str] | None = None, limit: int = 8
+        self,
+        tenant: str,
+        question: str,
+        *,
+        kbs: Sequence[str] | None = None,
+        limit: int = 8,
+        sections: bool = False,
     ) -> Retrieval:
-        """The best ``limit`` passages of the named knowledge bases (all, when None).
+        """The best ``limit`` passages of the named knowledge bases (all, when None); ``sections``: as :class:`Sections`
+        makes them of the hits.
 
         Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
         ``vectors_unavailable`` or ``embedder_…``.
         """
         clock = _Clock()
-        staged = await self.staged(tenant, question, kbs=kbs, limit=limit, clock=clock)
+        wanted = limit * HITS_OF_A_SECTION if sections else limit
+        staged = await self.staged(tenant, question, kbs=kbs, limit=wanted, clock=clock)
         weights = together([kb.weights for kb in staged.bases])
-        most = max(limit, self._rerank.top if self._rerank else 0)
-        ranked = await self._ranked(question.strip(), staged.ranked(weights, most), limit, clock)
+        most = COPIES * max(wanted, self._rerank.top if self._rerank else 0)
+        ranked = await self._ranked(question.strip(), folded(staged.ranked(weights, most)), wanted, clock)
+        passages = await self._around(ranked.passages, limit, clock) if sections else ranked.passages
         clock.total()
         return Retrieval(
-            ranked.passages,
+            passages,
             staged.rarity,
             clock.laps,
             {kb.id: kb.state for kb in staged.bases},
@@ -123,6 +142,7 @@ class Retriever:
             notes=(*ranked.notes, *(["lexical_only"] if staged.lexical_only else [])),
             phrasings=staged.phrasings,
             weights=weights,
+            hits=ranked.passages if sections else (),
         )
 
     async def staged(
@@ -176,6 +196,11 @@ class Retriever:
         depth = max(self._candidates, limit)
         candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
         return Found(tuple(compared(question, candidates, live)), live)
+
+    async def _around(self, hits: tuple[Passage, ...], limit: int, clock: "_Clock") -> tuple[Passage, ...]:
+        if self._sections is None:
+            return hits[:limit]
+        return await clock.timed("sections", self._sections.around(hits, limit=limit))
 
     async def _ranked(self, question: str, passages: list[Passage], limit: int, clock: "_Clock") -> Ranked:
         if self._rerank is None:

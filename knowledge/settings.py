@@ -80,6 +80,9 @@ class KnowledgeSettings(BaseSettings):
     rerank_top: int = Field(20, ge=2, le=200, description="Passages it orders.")
     rerank_timeout: float = Field(1.0, gt=0, description="Seconds it has; then the order stays as it was.")
     candidates: int = Field(50, ge=5, le=500, description="Chunks each retrieval stage proposes.")
+    section_width: int = Field(
+        900, ge=0, le=6000, description="Chinese characters of its section that a passage of an answer has; 0: the hit."
+    )
 
     @property
     def database(self) -> str:

@@ -5,6 +5,7 @@ written and forgotten after it is deleted, so that no crash can leave a vector t
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
 ``knowledge_bases.tuning``: learned weights, see :mod:`knowledge.weights`; None: as shipped.
+``cut`` says how the chunks were made (``Chunking.key``); NULL: by the defaults.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
@@ -34,6 +35,7 @@ knowledge_bases = Table(
     Column("epoch", Integer, nullable=False, default=0),
     Column("created_at", Moment, nullable=False),
     Column("tuning", JSON(none_as_null=True)),
+    Column("chunking", JSON(none_as_null=True)),
     UniqueConstraint("tenant", "name"),
 )
 
@@ -64,6 +66,7 @@ documents = Table(
     Column("valid_until", Moment),
     Column("received_by", String(120)),
     Column("settles", Boolean, nullable=False, default=False),
+    Column("cut", String(40)),
     UniqueConstraint("kb_id", "name"),
     Index(None, "kb_id", "valid_from"),
     Index(None, "kb_id", "valid_until"),
@@ -86,6 +89,7 @@ document_versions = Table(
     Column("size", Integer),
     Column("message", Text),
     Column("pieces", JSON(none_as_null=True)),
+    Column("cut", String(40)),
 )
 
 # Chunks that earlier versions have and the live one has not, as they were indexed. ``last_version`` had it.

@@ -15,6 +15,7 @@ from sqlalchemy import and_, insert, or_, select, update
 from knowledge import chunk_rows, past, radar
 from knowledge.catalog import next_epoch
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner
+from knowledge.chunking import DEFAULT, Chunking
 from knowledge.claims import LEASE, Claim, LeaseLost, held, require_lease
 from knowledge.database import Database, now
 from knowledge.errors import Conflict
@@ -229,8 +230,9 @@ class Versions:
         notes: Sequence[str] = (),
         window: Window | None = None,
         models: Collection[str] | None = None,
+        cut: Chunking = DEFAULT,
     ) -> None:
-        """Make these chunks the document, in one transaction.
+        """Make these chunks, which were ``cut`` so, the document, in one transaction.
 
         ``window`` is what the document itself says of when it is valid; None leaves what people said. ``models`` are
         those whose vectors of the chunks are written. Raises ModelSwitched when the knowledge base stands on another
@@ -246,11 +248,18 @@ class Versions:
                 await require_model(connection, claim.kb_id, models)
             replaced = await chunk_rows.replace(connection, owner, pieces, changed=window is not None)
             values = {"version": version, "title": title, "media_type": media_type, "live_hash": claim.content_hash}
+            values |= {"cut": cut.key}
             changed = update(documents).where(documents.c.id == claim.document_id)
             changed = changed.values(**values, **_done(message), **valid).returning(documents)
             row = (await connection.execute(changed)).one()
             noted = {"number": version, "content_hash": claim.content_hash, "embedded": embedded, "message": message}
-            noted |= {"title": title, "media_type": media_type, "size": row.size, "published_by": row.received_by}
+            noted |= {
+                "cut": cut.key,
+                "title": title,
+                "media_type": media_type,
+                "size": row.size,
+                "published_by": row.received_by,
+            }
             await past.keep(connection, owner, pieces, replaced, noted)
             await radar.watch(connection, owner, pieces, replaced, says)
 
@@ -271,7 +280,7 @@ class Versions:
             old = await past.version_row(connection, document.id, number)
             pieces = await past.pieces_of(connection, old)
             replaced = await chunk_rows.replace(connection, owner, pieces)
-            same = {name: getattr(old, name) for name in ("title", "media_type", "content_hash", "message")}
+            same = {name: getattr(old, name) for name in ("title", "media_type", "content_hash", "message", "cut")}
             size = row.size if old.size is None else old.size
             waits = {"status": DocumentStatus.RECEIVED, "settles": True, "attempts": 0, "progress": 0, "reason": None}
             freed = {"owner": None, "lease_until": None, "stage": None, "updated_at": now()}

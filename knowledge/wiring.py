@@ -17,6 +17,7 @@ from knowledge.origins import Origins
 from knowledge.ports import Embedder, VectorStore
 from knowledge.rerank import Rerank, Reranker
 from knowledge.retriever import Retriever
+from knowledge.sections import Sections
 from knowledge.settings import EmbedderRecipe, KnowledgeSettings
 from knowledge.synonyms import SynonymBook
 from knowledge.vector_ledger import VectorLedger
@@ -68,7 +69,14 @@ def build(
     rerank = Rerank(reranker, top=settings.rerank_top, seconds=settings.rerank_timeout) if reranker else None
     synonyms = SynonymBook(database)
     retriever = Retriever(
-        catalog, vectors, lexical, embedders, candidates=settings.candidates, rerank=rerank, synonyms=synonyms
+        catalog,
+        vectors,
+        lexical,
+        embedders,
+        candidates=settings.candidates,
+        rerank=rerank,
+        synonyms=synonyms,
+        sections=Sections(database, room=settings.section_width),
     )
     moves = Moves(database, catalog, embedders.current.model_id, f"{socket.gethostname()}:{uuid4().hex[:12]}")
     return Knowledge(

@@ -43,6 +43,7 @@ class PageAddress(Body):
 class SearchRequest(Body):
     query: str
     limit: int = Field(default=10, ge=1, le=100)
+    sections: bool = False
 
 
 @router.get("/knowledge-bases")
@@ -218,8 +219,9 @@ async def list_chunks(
 
 @router.post("/knowledge-bases/{kb}/search")
 async def search(kb: str, body: SearchRequest, who: Reader, services: TheServices) -> dict[str, Any]:
-    """The hit test: passages with the scores of each stage."""
-    found = await services.knowledge.search(who.tenant, body.query, kbs=[kb], limit=body.limit)
+    """The hit test: passages with the scores of each stage. With ``sections`` as answers are given them: ``before`` and
+    ``after`` have what stands around a hit, and hits of one section are one passage."""
+    found = await services.knowledge.search(who.tenant, body.query, kbs=[kb], limit=body.limit, sections=body.sections)
     return search_json(found)
 
 

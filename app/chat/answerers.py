@@ -20,7 +20,7 @@ from app.llm.ports import ChatModel, Delta, Finished, Message, TextDelta, ToolSp
 from app.llm.prompts import PromptTemplate
 from knowledge.database import now
 from knowledge.language import language_of
-from knowledge.models import Passage
+from knowledge.models import Copy, Passage
 from knowledge.ports import Embedder
 from knowledge.retriever import Retrieval
 
@@ -41,7 +41,8 @@ class Answerer(Protocol):
         """The same for one turn, by its tenant's template, whose calls of a model are written down there."""
 
     async def fit(self, question: str, found: Retrieval, past: list[PastTurn]) -> tuple[Retrieval, list[PastTurn]]:
-        """As many passages, from the best, and earlier turns, from the newest, as there is room for."""
+        """As many passages, from the best, and earlier turns, from the newest, as there is room for. What stands around
+        hits gives way first, from the last one's."""
 
     def stream(
         self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
@@ -105,10 +106,12 @@ class ModelAnswerer:
             self._budget.fit,
             fixed,
             [numbered([passage]) for passage in found.passages],
+            [numbered([_alone(passage)]) for passage in found.passages],
             [messages_of([turn]) for turn in past],
             answer=self._max_tokens,
         )
-        return replace(found, passages=found.passages[: room.passages]), past[len(past) - room.turns :]
+        whole, rest = found.passages[: room.whole], found.passages[room.whole : room.passages]
+        return replace(found, passages=(*whole, *map(_alone, rest))), past[len(past) - room.turns :]
 
     async def stream(
         self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
@@ -180,10 +183,10 @@ class ExtractiveAnswerer:
         *,
         instructions: str = "",  # noqa: ARG002 (as above)
     ) -> AsyncGenerator[Delta, None]:
-        quotes = await asyncio.to_thread(
-            extractive.select, question, found.passages, idf=found.rarity, embedder=self._embedder
-        )
-        for paragraph in extractive.paragraphs(quotes):
+        hits = found.hits or found.passages
+        quotes = await asyncio.to_thread(extractive.select, question, hits, idf=found.rarity, embedder=self._embedder)
+        cited = [replace(quote, n=_number_of(hits[quote.n - 1], found.passages)) for quote in quotes]
+        for paragraph in extractive.paragraphs(cited):
             yield TextDelta(paragraph)
         yield Finished("stop")
 
@@ -206,15 +209,32 @@ def instructed(messages: Sequence[Message], instructions: str) -> list[Message]:
 
 
 def numbered(evidence: Sequence[Passage]) -> str:
-    """Passages as the prompt shows them: ``[1] document > heading (page)`` and the text."""
+    """Passages as the prompt shows them: ``[1] (document | heading | page)``, where else it stands, and the text with
+    what is around it."""
     blocks = []
     for number, passage in enumerate(evidence, 1):
-        place = passage.place
-        where = [passage.document, place.heading]
-        where += [f"p. {place.page}"] if place.page else []
-        where += [f"{place.sheet} row {place.row}"] if place.sheet else []
-        blocks.append(f"[{number}] ({' | '.join(part for part in where if part)})\n{passage.text}")
+        places = [_where(passage), *dict.fromkeys(_where(copy) for copy in passage.also_in)]
+        blocks.append(f"[{number}] ({' = '.join(places)})\n{passage.in_full}")
     return "\n\n".join(blocks)
+
+
+def _where(found: Passage | Copy) -> str:
+    place = found.place
+    where = [found.document, place.heading]
+    where += [f"p. {place.page}"] if place.page else []
+    where += [f"{place.sheet} row {place.row}"] if place.sheet else []
+    return " | ".join(part for part in where if part)
+
+
+def _number_of(hit: Passage, passages: Sequence[Passage]) -> int:
+    """Of the passage that has the hit, which may be around a better one."""
+    having = (hit.document_id == passage.document_id and hit.text in passage.in_full for passage in passages)
+    return 1 + list(having).index(True)
+
+
+def _alone(passage: Passage) -> Passage:
+    """The hit without what is around it."""
+    return replace(passage, before="", after="")
 
 
 def messages_of(past: Sequence[PastTurn]) -> list[Message]:

@@ -21,7 +21,7 @@ from typing import Protocol
 import numpy as np
 
 from knowledge.database import now
-from knowledge.models import Passage, State
+from knowledge.models import Copy, Passage, State
 from knowledge.ports import Vector
 
 SECONDS = 24 * 3600
@@ -88,9 +88,8 @@ def evidence_key(tenant: str, passages: Sequence[Passage], made_by: MadeBy) -> s
 
 
 def fingerprint(passages: Sequence[Passage]) -> list[str]:
-    """Ordered hashes of what an answer is given of each passage: its text, and where it stands."""
-    shown = ([p.document, p.kb, p.place.heading, p.place.page, p.place.sheet, p.place.row, p.text] for p in passages)
-    return [_hash(each) for each in shown]
+    """Ordered hashes of what an answer is given of each passage: its text, what is around it, where it stands."""
+    return [_hash([*_where(p), p.before, p.text, p.after, *map(_where, p.also_in)]) for p in passages]
 
 
 def normalised(question: str) -> str:
@@ -158,6 +157,11 @@ class MemoryCache:
 
 def _made(made_by: MadeBy) -> list[str | None]:
     return [made_by.recipe, made_by.prompt, made_by.model, now().astimezone().date().isoformat()]
+
+
+def _where(found: Passage | Copy) -> list[object]:
+    place = found.place
+    return [found.document, found.kb, place.heading, place.page, place.sheet, place.row]
 
 
 def _hash(parts: Sequence[object]) -> str:

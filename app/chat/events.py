@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from knowledge.models import Passage, Place
+from knowledge.models import Copy, Passage, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,36 @@ def passage_json(passage: Passage) -> dict[str, Any]:
         "sheet": passage.place.sheet,
         "row": passage.place.row,
         "text": passage.text,
+        "before": passage.before,
+        "after": passage.after,
         "score": round(passage.score, 6),
+        "also_in": [copy_json(copy) for copy in passage.also_in],
+    }
+
+
+def copy_json(copy: Copy) -> dict[str, Any]:
+    place = copy.place
+    where = {"heading": place.heading, "page": place.page, "sheet": place.sheet, "row": place.row}
+    return {
+        "document": copy.document,
+        "document_id": copy.document_id,
+        "chunk_id": copy.chunk_id,
+        "kb": copy.kb,
+        **where,
     }
 
 
 def passage_of(data: Mapping[str, Any]) -> Passage:
-    """From :func:`passage_json`, as it is kept with a turn."""
-    place = Place(data["heading"], data["page"], data["sheet"], data["row"])
+    """From :func:`passage_json`, as it is kept with a turn; older ones have no surroundings and no copies."""
     names = ("chunk_id", "document_id", "document", "kb", "text", "score")
-    return Passage(**{name: data[name] for name in names}, place=place)
+    around = {name: data.get(name, "") for name in ("before", "after")}
+    copies = tuple(_copy_of(copy) for copy in data.get("also_in", ()))
+    return Passage(**{name: data[name] for name in names}, **around, place=_place(data), also_in=copies)
+
+
+def _copy_of(data: Mapping[str, Any]) -> Copy:
+    return Copy(data["chunk_id"], data["document_id"], data["document"], data["kb"], _place(data))
+
+
+def _place(data: Mapping[str, Any]) -> Place:
+    return Place(data["heading"], data["page"], data["sheet"], data["row"])

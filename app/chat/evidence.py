@@ -35,13 +35,13 @@ class Evidence:
 
     async def find(self, turn: Turn, question: str) -> Retrieval:
         ask = turn.ask
-        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages)
+        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages, sections=True)
         turn.lap("retrieved")
         turn.trail.found, turn.trail.retrieval_ms, turn.trail.notes = found.passages, found.timings_ms, found.notes
         return found
 
     async def judge(self, question: str, found: Retrieval) -> Answerability:
-        """Whether what was found answers, by as many passages as an answer is given.
+        """Whether what was found answers, by as many hits as an answer is given passages; not by what is around them.
 
         A question that was searched in several phrasings is answered if one of them is.
         """
@@ -50,7 +50,7 @@ class Evidence:
     def _judged(self, phrasings: Sequence[str], found: Retrieval) -> Answerability:
         scale = {"known_scale": False} if found.earlier else {}
         least = found.weights.threshold
-        best = found.passages[: self._passages]
+        best = (found.hits or found.passages)[: self._passages]
         verdicts = [self._assess(phrasing, best, idf=found.rarity, at_least=least, **scale) for phrasing in phrasings]
         return max(verdicts, key=lambda verdict: verdict.score)
 

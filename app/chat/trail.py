@@ -57,7 +57,7 @@ def kept(trail: Trail, evidence: Sequence[Passage], *, shared: bool) -> KeptTrai
     """Within bounds. Evidence is what was found, up to some passage."""
     others = (trail.found or tuple(evidence))[len(evidence) :]
     return KeptTrail(
-        (*(replace(each, text="") for each in evidence), *map(_begun, others)),
+        (*(replace(each, text="", before="", after="") for each in evidence), *map(_begun, others)),
         len(evidence),
         trail.retrieval_ms,
         trail.verdict,
@@ -69,7 +69,7 @@ def kept(trail: Trail, evidence: Sequence[Passage], *, shared: bool) -> KeptTrai
 
 
 def _begun(passage: Passage) -> Passage:
-    return replace(passage, text=passage.text[:MOST_OF_A_PASSAGE])
+    return replace(passage, text=passage.text[:MOST_OF_A_PASSAGE], before="", after="")
 
 
 def _within(sent: Sequence[Sent], room: int) -> list[Sent]:

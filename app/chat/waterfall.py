@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 from app.chat.receipts import Receipt
 
-Step: TypeAlias = Literal["retrieve", "embed", "dense", "lexical", "rerank", "call", "replay", "share", "say", "total"]
+Step: TypeAlias = Literal[
+    "retrieve", "embed", "dense", "lexical", "rerank", "sections", "call", "replay", "share", "say", "total"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,11 @@ def _retrieval(receipt: Receipt) -> Iterator[Span]:
     yield Span("embed", start, took.get("embed", 0.0), within=True)
     yield Span("dense", searching, took.get("dense", 0.0), within=True)
     yield Span("lexical", searching, took.get("lexical", 0.0), within=True)
+    around = start + took["total"] - took.get("sections", 0.0)
     if "rerank" in took:
-        yield Span("rerank", start + took["total"] - took["rerank"], took["rerank"], within=True)
+        yield Span("rerank", around - took["rerank"], took["rerank"], within=True)
+    if "sections" in took:
+        yield Span("sections", around, took["sections"], within=True)
 
 
 def _without_a_model(receipt: Receipt, whole: float) -> Span:

@@ -1,4 +1,4 @@
-"""``copilot kb``: knowledge bases, and weights learned for them."""
+"""``copilot kb``: knowledge bases, and what is set, learned and kept for them."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.cli import kb_chunking
 from app.cli.connected import with_service
 from app.cli.main import Data, Json, run, settings_for
 from app.cli.remote import requested
@@ -20,7 +21,7 @@ from knowledge.errors import InvalidInput
 PATH = "/v1/knowledge-bases"
 SECONDS = 600  # a thousand questions on a busy machine
 
-commands = typer.Typer(help="Knowledge bases, and weights learned for them.", no_args_is_help=True)
+commands = typer.Typer(help="Knowledge bases, and what is set, learned and kept for them.", no_args_is_help=True)
 Named = Annotated[str, typer.Argument(help="Its name or id.")]
 Questions = Annotated[
     Path,
@@ -29,6 +30,7 @@ Questions = Annotated[
 
 
 def register(app: typer.Typer) -> None:
+    kb_chunking.register(commands)
     app.add_typer(commands, name="kb")
 
 

@@ -112,9 +112,14 @@ async def run_source(services: Services, source_id: str) -> None:
     """A run of a watched source and all that it brings, in this process."""
     await services.keeper.run(source_id)
     source, _ = await services.sources.get(DEFAULT_TENANT, source_id)
-    base = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, source.kb_id)
+    await take_in_received(services, source.kb_id)
+
+
+async def take_in_received(services: Services, kb: str) -> None:
+    """Work on all that a knowledge base has received, in this process."""
+    base = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, kb)
     while received := (await services.knowledge.catalog.documents(base, statuses=[DocumentStatus.RECEIVED]))[0]:
-        ends = [await services.pipeline.run(document.id, owner=f"cli-{source_id[:8]}") for document in received]
+        ends = [await services.pipeline.run(document.id, owner=f"cli-{uuid4().hex[:8]}") for document in received]
         if all(end is None or end.state == "postponed" for end in ends):
             break
     await services.pipeline.sweep()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.connected import RunHere, with_service
+from app.cli.connected import with_service
 from app.cli.ingest import DEFAULT_KB
 from app.cli.main import Data, Json, run, settings_for
 from app.cli.remote import requested
 from knowledge.errors import NotFound
+
+if TYPE_CHECKING:  # as in app.cli.connected
+    from app.wiring import Services
 
 POLL_SECONDS = 0.5
 
@@ -51,7 +54,7 @@ def add(  # noqa: PLR0917 (typer passes them by name)
         "exclude": exclude or [],
     }
 
-    async def work(http: httpx.AsyncClient, _: RunHere | None) -> dict[str, Any]:
+    async def work(http: httpx.AsyncClient, _: "Services | None") -> dict[str, Any]:
         await _ensure(http, kb)
         return await requested(http, "POST", "/v1/sources", json=new)
 
@@ -82,12 +85,14 @@ def sync(
 ) -> None:
     """Look at one now, and wait for the report; exit code 1 if it failed or asks."""
 
-    async def work(http: httpx.AsyncClient, here: RunHere | None) -> dict[str, Any]:
+    async def work(http: httpx.AsyncClient, here: "Services | None") -> dict[str, Any]:
         source_id = (await _find(http, source))["id"]
         before = {each["id"] for each in (await requested(http, "GET", f"/v1/sources/{source_id}/runs"))["runs"]}
         await requested(http, "POST", f"/v1/sources/{source_id}/sync", json={"delete_gone": delete_gone})
         if here is not None:
-            await here(source_id)
+            from app.cli.local import run_source
+
+            await run_source(here, source_id)
         return await _report(http, source_id, before)
 
     report = run(with_service(settings_for(data), work))
@@ -103,7 +108,7 @@ def remove(
 ) -> None:
     """Watch one no longer."""
 
-    async def work(http: httpx.AsyncClient, _: RunHere | None) -> None:
+    async def work(http: httpx.AsyncClient, _: "Services | None") -> None:
         found = await _find(http, source)
         answer = await http.delete(f"/v1/sources/{found['id']}", params={"documents": documents})
         answer.raise_for_status()

@@ -12,11 +12,11 @@ from app.console.pages import Visit, back_to, page, path_of, see
 from app.console.paging import Pages
 from app.console.texts import language_of, sentence_of
 from app.console.versions import typed_window
-from ingest.chunk import width
 from knowledge.catalog import Catalog
 from knowledge.database import now
 from knowledge.errors import CopilotError, DocumentRefused, InvalidInput
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
+from knowledge.widths import width
 
 DOCUMENTS_PER_PAGE = 50
 CHUNKS_PER_PAGE = 50

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from app.console import (
     answers,
     bases,
+    chunking,
     conflicts,
     conversations,
     curated,
@@ -53,6 +54,7 @@ for _part in (
     synonyms.router,
     hit_test.router,
     tuning.router,
+    chunking.router,
     turns.router,
     curated.router,
     gaps.router,

@@ -9,9 +9,10 @@ from app.llm.tokens import TokenCounter
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """So many of the passages, from the first; so many of the earlier turns, from the newest."""
+    """So many of the passages, from the first, and so many of these whole; so many earlier turns, from the newest."""
 
     passages: int
+    whole: int
     turns: int
 
 
@@ -27,22 +28,31 @@ class TokenBudget:
         self,
         fixed: Sequence[Message],
         passages: Sequence[str],
+        shorter: Sequence[str],
         turns: Sequence[Sequence[Message]],
         *,
         answer: int,
     ) -> Room:
-        """Passages are left out from the last, all but the first, then turns from the oldest.
+        """Passages are shortened from the last, then left out, all but the first, then turns from the oldest.
 
+        ``shorter`` are the same passages without what they can do without.
         ``fixed`` is the prompt without both, ``answer`` the tokens kept free. Blocking: half a second at first use.
         """
         left = self._context - answer - self._tokens(fixed)
-        texts = [self._counter.count(text, self._model).tokens for text in passages]
+        texts, short = self._counts(passages), self._counts(shorter)
         past = [self._tokens(turn) for turn in turns]
+        whole = len(texts)
+        while whole and sum(texts) + sum(past) > left:
+            whole -= 1
+            texts[whole] = short[whole]
         while len(texts) > 1 and sum(texts) + sum(past) > left:
             texts.pop()
         while past and sum(texts) + sum(past) > left:
             past.pop(0)
-        return Room(len(texts), len(past))
+        return Room(len(texts), min(whole, len(texts)), len(past))
+
+    def _counts(self, texts: Sequence[str]) -> list[int]:
+        return [self._counter.count(text, self._model).tokens for text in texts]
 
     def _tokens(self, messages: Sequence[Message]) -> int:
         return self._counter.count_messages(messages, self._model).tokens

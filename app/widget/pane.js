@@ -48,7 +48,7 @@ export class SourcePane {
     const { t } = this.#app;
     const passage = turn.passages.find((one) => one.n === n);
     const claims = sentencesFor(n);
-    const marked = this.#markedText(passage.text, claims);
+    const marked = this.#markedText(passage, claims);
     this.element.setAttribute("aria-label", t("source.chip", { n, document: passage.document }));
     const body = h(
       "div",
@@ -65,11 +65,12 @@ export class SourcePane {
         ),
       h("p", { class: "label" }, t("source.passage")),
       h("div", { class: "passage" }, ...marked.nodes),
+      this.#alsoIn(passage),
       claims.length > 0 && !marked.found && h("p", { class: "hint" }, t("source.nomatch")),
     );
     this.element.replaceChildren(h("span", { class: "grip" }), this.#bar(passage), body);
     this.#mark(n);
-    body.querySelector("mark")?.scrollIntoView({ block: "center" });
+    (body.querySelector("mark") ?? body.querySelector(".around + .hit"))?.scrollIntoView({ block: "center" });
   }
 
   #bar(passage) {
@@ -106,14 +107,39 @@ export class SourcePane {
     );
   }
 
-  #markedText(text, claims) {
+  /** The passage with what stands around it in its section: the hit in full ink, the rest paler, claims marked. */
+  #markedText({ before = "", text, after = "" }, claims) {
+    const whole = before + text + after;
+    const ranges = locate(whole, claims);
+    const part = (kind, from, to) => from < to && h("span", { class: kind }, ...this.#pieces(whole, ranges, from, to));
+    const [start, end] = [before.length, before.length + text.length];
+    const nodes = [part("around", 0, start), part("hit", start, end), part("around", end, whole.length)];
+    return { nodes: nodes.filter(Boolean), found: ranges.length > 0 };
+  }
+
+  /** What is between two places, with the part of each range that lies there marked. */
+  #pieces(text, ranges, from, to) {
     const nodes = [];
-    let from = 0;
-    for (const [start, end] of locate(text, claims)) {
-      nodes.push(text.slice(from, start), h("mark", {}, text.slice(start, end)));
-      from = end;
+    for (const [start, end] of ranges) {
+      const [begin, until] = [Math.max(start, from), Math.min(end, to)];
+      if (begin >= until) continue;
+      nodes.push(text.slice(from, begin), h("mark", {}, text.slice(begin, until)));
+      from = until;
     }
-    return { nodes: [...nodes, text.slice(from)], found: from > 0 };
+    return [...nodes, text.slice(from, to)];
+  }
+
+  /** Other documents that say the same, word for word. */
+  #alsoIn({ also_in: copies = [] }) {
+    const { t } = this.#app;
+    if (!copies.length) return null;
+    const line = (copy) => [copy.document, copy.heading, place(copy, t)].filter(Boolean).join(" · ");
+    return h(
+      "section",
+      { class: "also-in" },
+      h("p", { class: "label" }, t("source.also")),
+      h("ul", {}, ...[...new Set(copies.map(line))].map((text) => h("li", {}, text))),
+    );
   }
 
   /** Shows in the conversation which source is open. */

@@ -52,7 +52,9 @@ export class SourceList {
   }
 
   #source(passage) {
-    const detail = [passage.heading, place(passage, this.#app.t)].filter(Boolean).join(" · ");
+    const { t } = this.#app;
+    const also = passage.also_in?.length ? t("source.also_n", { n: passage.also_in.length }) : "";
+    const detail = [passage.heading, place(passage, t), also].filter(Boolean).join(" · ");
     return h(
       "button",
       { type: "button", class: "source", "data-action": "source", "data-n": passage.n },

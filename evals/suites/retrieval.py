@@ -104,7 +104,7 @@ async def evaluate(
     }
     ranks = {system: _ranks(names, asked) for system, names in systems.items()}
     first = [
-        not question.documents.isdisjoint(_names(passages)[:5]) for passages, question in zip(found, asked, strict=True)
+        not question.documents.isdisjoint(_names(passages[:5])) for passages, question in zip(found, asked, strict=True)
     ]
     report = RetrievalReport(
         corpus=corpus.name,
@@ -131,7 +131,8 @@ def _fused(passages: Sequence[Passage]) -> list[Passage]:
 
 
 def _names(passages: Sequence[Passage]) -> list[str]:
-    return [passage.document for passage in passages]
+    """Of the documents, those that say the same beside each other."""
+    return [name for one in passages for name in (one.document, *(copy.document for copy in one.also_in))]
 
 
 def _ranks(names: Sequence[Sequence[str]], asked: Sequence[Question]) -> list[float]:

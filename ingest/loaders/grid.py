@@ -8,6 +8,7 @@ from itertools import pairwise
 from ingest.blocks import Block, Heading, Table, Text
 from ingest.clean import clean, clean_line
 from ingest.loaders.faq import faq_columns
+from ingest.measures import measure_of
 
 _NUMBER = re.compile(r"[-+(（]?\s*[¥￥$€£]?\s*[-+]?\d[\d,，]*(\.\d+)?\s*(%|％|元|[eE][-+]?\d+)?[)）]?")
 _DATE = re.compile(r"\d{1,4}[-/.年]\d{1,2}([-/.月]\d{1,4}日?)?([ T]\d{1,2}:\d{2}(:\d{2})?)?|\d{1,2}:\d{2}(:\d{2})?")
@@ -103,7 +104,7 @@ class _Part:
 
     def _title(self, title: str, grid: Grid) -> Block:
         is_sentence = len(title) > _LONGEST_NAME or "\n" in title or title.endswith(("。", ".", "；", ";"))
-        if grid.title_level is None or is_sentence:
+        if grid.title_level is None or is_sentence or measure_of(title):
             return Text(title, page=grid.page)
         return Heading(grid.title_level, title, page=grid.page)
 

@@ -83,7 +83,7 @@ async def test_it_has_scores_verdict_prompt_call_times_and_what_was_taken_out(tm
     assert receipt["cost"] == {"amounts": {}, "unpriced_calls": 1}
     assert (receipt["cached"], receipt["shared"], receipt["feedback"]) == (None, False, None)
     steps = [span["step"] for span in receipt["waterfall"]]
-    assert steps == ["retrieve", "embed", "dense", "lexical", "call", "total"]
+    assert steps == ["retrieve", "embed", "dense", "lexical", "sections", "call", "total"]
     *parts, whole = receipt["waterfall"]
     assert all(part["start"] >= 0 and part["start"] + part["length"] <= whole["length"] + 1 for part in parts)
 
@@ -172,7 +172,7 @@ async def test_a_follow_up_shows_how_it_was_read_and_both_prompts(tmp_path: Path
     assert [each["purpose"] for each in receipt["prompts"]] == ["condense", "answer"]
     assert [each["purpose"] for each in receipt["calls"]] == ["condense", "answer"]
     assert [each["step"] for each in receipt["waterfall"]] == [
-        "call", "retrieve", "embed", "dense", "lexical", "call", "total",
+        "call", "retrieve", "embed", "dense", "lexical", "sections", "call", "total",
     ]  # fmt: skip
 
 

@@ -7,17 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.blocks import Block, Faq, Heading, LoadedDocument, Table, Text
-from ingest.chunk import OVERLAP, SIZE, chunk, heading_text, indexed_text
-from ingest.units import width
+from ingest.chunk import chunk, heading_text, indexed_text
+from ingest.loaders.grid import Grid, Row, blocks_of
+from knowledge.chunking import DEFAULT
 from knowledge.models import Chunk
+from knowledge.widths import width
 
 
 def document(*blocks: Block, title: str | None = None) -> LoadedDocument:
     return LoadedDocument("text/markdown", blocks, title)
 
 
-def cut(*blocks: Block, size: int = SIZE, overlap: int = OVERLAP) -> list[Chunk]:
-    return chunk(document(*blocks), document_id="d1", size=size, overlap=overlap)
+def cut(*blocks: Block, **chosen: int) -> list[Chunk]:
+    return chunk(document(*blocks), document_id="d1", cut=replace(DEFAULT, **chosen))
 
 
 def paragraph(number: int, sentences: int = 3) -> Text:
@@ -78,7 +80,7 @@ def test_a_sentence_is_never_cut_unless_it_is_longer_than_a_chunk() -> None:
 def test_a_sentence_longer_than_a_chunk_is_cut_at_its_commas() -> None:
     chunks = cut(Text("，".join(f"第{i}个条件是满{i}元" for i in range(200)) + "。"), overlap=0)
     assert len(chunks) > 3
-    assert all(width(found.text) <= SIZE for found in chunks)
+    assert all(width(found.text) <= DEFAULT.size for found in chunks)
     assert all(found.text.endswith(("，", "。")) for found in chunks)
 
 
@@ -230,3 +232,65 @@ def test_the_indexed_text_begins_with_title_and_headings() -> None:
     assert indexed_text("售后政策", found) == "售后政策 > 售后 > 退货\n七天内。"
     assert indexed_text("售后", found) == "售后 > 退货\n七天内。"
     assert heading_text("规则/退换货.md", "售后政策", found) == "规则/退换货 售后政策 售后 退货"
+
+
+PRICES = tuple((f"HB-{i}", f"{i}.50") for i in range(60))
+
+
+@pytest.mark.parametrize("row_by_row", [False, True])
+@pytest.mark.parametrize("measure", ["单位：元/件", "（货币单位: 人民币元）", "Unit: USD"])
+def test_the_measure_above_a_table_is_in_every_chunk_of_it(measure: str, row_by_row: bool) -> None:
+    blocks = (Heading(1, "价目"), Text(f"2026 年起执行。\n{measure}"), Table(("型号", "单价"), PRICES))
+    rows = [found for found in cut(*blocks, row_by_row=row_by_row) if "单价" in found.text]
+    assert len(rows) > 2
+    assert all(found.text.count(measure) == 1 for found in rows)
+
+
+@pytest.mark.parametrize(
+    "line", ["单位：本公司是一家主营跨境物流的企业，成立于二〇一〇年，总部位于深圳。", "联系单位很多", "共 3 件"]
+)
+def test_a_line_that_is_no_measure_stays_where_it_is(line: str) -> None:
+    chunks = cut(Text(line), Table(("型号", "单价"), PRICES))
+    assert sum(line in found.text for found in chunks) == 1
+
+
+def test_a_measure_in_a_columns_name_is_in_every_row() -> None:
+    chunks = cut(Table(("型号", "单价（元/件）"), PRICES))
+    lines = [line for found in chunks for line in found.text.split("\n")]
+    assert all("单价（元/件）: " in line for line in lines)
+
+
+def test_a_measure_above_the_header_of_a_sheet_is_no_heading() -> None:
+    grid = Grid(
+        [
+            Row(i, cells)
+            for i, cells in enumerate([["价目表", ""], ["单位：元/件", ""], ["型号", "单价"], *map(list, PRICES)], 1)
+        ],
+        sheet="一",
+        title_level=1,
+    )
+    chunks = cut(*blocks_of(grid))
+    assert {found.place.heading for found in chunks} == {"价目表"}
+    assert all("单位：元/件" in found.text for found in chunks)
+
+
+def test_the_heading_path_is_embedded_with_a_chunk_and_not_in_its_text() -> None:
+    (found,) = cut(Heading(1, "售后"), Heading(2, "退货"), paragraph(1))
+    assert "售后" not in found.text
+    assert indexed_text(None, found) == f"售后 > 退货\n{found.text}"
+
+
+def test_each_row_is_a_chunk_where_that_was_chosen() -> None:
+    chunks = cut(
+        Text("说明在前。"),
+        Table(("型号", "单价"), PRICES, sheet="一", row_numbers=tuple(range(2, 62))),
+        row_by_row=True,
+    )
+    assert [found.text for found in chunks[1:]] == [f"型号: {code}；单价: {price}" for code, price in PRICES]
+    assert [found.place.row for found in chunks[1:]] == list(range(2, 62))
+
+
+def test_small_sections_stay_apart_where_that_was_chosen() -> None:
+    blocks = (Heading(1, "费用"), Heading(2, "佣金"), Text("国内店 5%。"), Heading(2, "年费"), Text("没有。"))
+    assert [found.text for found in cut(*blocks, join_small=False)] == ["国内店 5%。", "没有。"]
+    assert len(cut(*blocks)) == 1

@@ -32,10 +32,9 @@ class StatusArguments(Arguments):
     wait_seconds: int = Field(0, ge=0, le=MOST_SECONDS, description="Wait up to so long for the job to end.")
 
 
-class Passage(BaseModel):
-    """A piece of a document, with its place in it."""
+class Place(BaseModel):
+    """A piece of a document, by where it is."""
 
-    n: int
     document: str
     document_id: str
     chunk_id: str
@@ -44,8 +43,18 @@ class Passage(BaseModel):
     page: int | None
     sheet: str | None
     row: int | None
+
+
+class Passage(Place):
+    """A piece of a document that was found: ``before``, ``text`` and ``after`` are its section as it goes on, as far as
+    it fits. ``also_in``: where else the same stands."""
+
+    n: int
+    before: str
     text: str
+    after: str
     score: float
+    also_in: list[Place]
 
 
 class SearchResult(BaseModel):

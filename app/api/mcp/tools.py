@@ -154,7 +154,8 @@ class AgentTools:
 
     async def _search(self, asker: Asker, arguments: Mapping[str, Any]) -> SearchResult:
         asked = SearchArguments.model_validate(arguments)
-        found = await self._services.knowledge.search(asker.who.tenant, asked.query, kbs=asked.kb, limit=asked.limit)
+        search = self._services.knowledge.search
+        found = await search(asker.who.tenant, asked.query, kbs=asked.kb, limit=asked.limit, sections=True)
         passages = [Passage(n=n, **passage_json(passage)) for n, passage in enumerate(found.passages, 1)]
         return SearchResult(passages=passages)
 

@@ -123,6 +123,9 @@ export const chat = `
 .claim { margin: 16px 0 0; padding: 10px 14px 12px; border-radius: 12px; background: var(--sunken); }
 .claim p:not(.label) { margin: 2px 0 0; font-size: 14px; }
 .claim + .label, .place + .label, .crumbs + .label, .pane-document + .label { margin-top: 18px; }
+.passage .around { color: var(--muted); }
+.also-in { margin-top: 18px; font-size: 13.5px; overflow-wrap: anywhere; }
+.also-in ul { margin: 4px 0 0; padding-inline-start: 18px; }
 .passage { margin-top: 6px; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 14.5px; line-height: 1.8; }
 mark { background: var(--mark); color: inherit; border-radius: 3px; padding: 1px 0; box-decoration-break: clone; -webkit-box-decoration-break: clone; }
 .hint { margin: 14px 0 0; font-size: 13px; color: var(--muted); }

@@ -92,7 +92,7 @@ async def test_a_receipt_shows_how_the_answer_came_about(tmp_path: Path) -> None
         assert QUESTION in words(page, "#prompts .prompt > pre:last-child")
         assert "你是商家的知识助手" in words(page, "#prompts")
         assert [row.text() for row in page.css(".waterfall tbody th")] == [
-            "检索", "向量化", "语义检索", "关键词检索", "模型：回答", "合计",
+            "检索", "向量化", "语义检索", "关键词检索", "补上下文", "模型：回答", "合计",
         ]  # fmt: skip
         assert "说完了" in words(page, "#calls tbody")
         cached = await see(http, f"/console/turns/{turns['cached']}")
