@@ -20,6 +20,7 @@ from app.api import (
     curation,
     jobs,
     keys,
+    chunks,
     knowledge,
     operations,
     pages,
@@ -75,7 +76,7 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    for module in (*answers, knowledge, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
+    for module in (*answers, knowledge, chunks, conflicts, synonyms, sources, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

@@ -82,6 +82,7 @@ from ingest.web.arrival import Arrivals
 from ingest.web.fetch import Fetcher
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.chunk_editor import ChunkEditor
 from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
 from knowledge.database import now
@@ -292,6 +293,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         files=files,
         jobs=jobs,
         past=PastVersions(parts.database),
+        editor=ChunkEditor(parts.database),
         allowed=behind.fetcher.allowed,
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
