@@ -19,7 +19,7 @@ from ingest.web.addresses import Allowed, checked_url
 from ingest.web.names import name_of
 from knowledge.catalog import Catalog
 from knowledge.chunk_editor import ChunkEditor, ListedChunk
-from knowledge.chunk_edits import Change, EditKind, Index
+from knowledge.chunk_edits import ChunkChange, EditKind, Index
 from knowledge.errors import Unavailable
 from knowledge.lexical import LexicalIndex
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
@@ -161,7 +161,7 @@ class KnowledgeService:
         return await asyncio.to_thread(diff, old, new)
 
     async def change_chunk(
-        self, tenant: str, chunk_id: str, change: Change, *, kind: EditKind, by: str | None
+        self, tenant: str, chunk_id: str, change: ChunkChange, *, kind: EditKind, by: str | None
     ) -> tuple[Document, list[ListedChunk]]:
         """What people change of a chunk answers at once, as a new version; → the chunks that stand there now.
 

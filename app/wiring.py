@@ -75,7 +75,9 @@ from app.tools.job_tools import CancelJob, JobStatus
 from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
 from ingest.files import FileStore
-from ingest.parsing import DirectParser, IsolatedParser, Parser
+from ingest.originals import AT_ONCE, Originals
+from ingest.parsing import DirectParser, IsolatedParser, Parser, Viewer
+from ingest.parsing.process import Limits
 from ingest.pipeline import Pipeline
 from ingest.web.addresses import Allowed
 from ingest.web.arrival import Arrivals
@@ -91,6 +93,9 @@ from knowledge.past import PastVersions
 from knowledge.ports import Embedder, VectorStore
 from knowledge.rerank import Reranker
 from knowledge.wiring import Knowledge
+
+# What showing a file may take: somebody waits for it, and the process that answers chats stands beside it.
+SHOWN = Limits(resident=768 << 20, silent=15.0, seconds=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,7 @@ class Services:
     turn_list: TurnList
     sources: Sources
     keeper: Keeper
+    originals: Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,7 @@ class Twins:
     events: JobEvents | None = None
     handlers: Sequence[Handler[Any]] = ()
     parser: Parser | None = field(default_factory=DirectParser)
+    viewer: Viewer | None = field(default_factory=DirectParser)
     clock: Callable[[], datetime] = now
     reranker: Reranker | None = None
     fetcher: Fetcher | None = None
@@ -159,7 +166,7 @@ async def running_services(
 
     Without a Redis nothing is queued: the caller runs the pipeline itself.
     """
-    twins = twins or Twins(parser=None)
+    twins = twins or Twins(parser=None, viewer=None)
     settings.data.mkdir(parents=True, exist_ok=True)
     parts = knowledge_wiring.build(
         settings,
@@ -173,6 +180,7 @@ async def running_services(
     cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
     streams = twins.streams or (RedisStreams(redis) if redis else MemoryStreams())
     parser = twins.parser or _parser(settings)
+    viewer = twins.viewer or IsolatedParser(slots=AT_ONCE, limits=SHOWN, ocr="off")
     try:
         await migrate(parts.database)
         await parts.embedders.remember()
@@ -198,6 +206,7 @@ async def running_services(
             behind = _Behind(
                 parts,
                 files,
+                Originals(viewer, files),
                 fetcher,
                 pipeline,
                 jobs,
@@ -214,6 +223,7 @@ async def running_services(
         await answerer.close()
     finally:
         parser.close()
+        viewer.close()
         await cache.close()
         await streams.close()
         await parts.vectors.close()
@@ -261,6 +271,7 @@ class _Behind:
 
     parts: Knowledge
     files: FileStore
+    originals: Originals
     fetcher: Fetcher
     pipeline: Pipeline
     jobs: JobService
@@ -355,6 +366,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         ),
         receipts=Receipts(parts.database, behind.model_calls),
         turn_list=TurnList(parts.database),
+        originals=behind.originals,
         **_watching(settings, behind, knowledge),
     )
 

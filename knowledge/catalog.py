@@ -205,18 +205,6 @@ class Catalog:
 
     # chunks
 
-    async def chunks_of(self, document: Document, *, limit: int = 100, offset: int = 0) -> list[Chunk]:
-        query = select(chunks).where(chunks.c.document_id == document.id).order_by(chunks.c.ordinal)
-        async with self._database.read() as connection:
-            return [chunk_of(row) for row in await connection.execute(query.limit(limit).offset(offset))]
-
-    async def ordinal_of(self, document: Document, chunk_id: str) -> int | None:
-        """Where a chunk stands in the published version of a document; None if it is not there (any more)."""
-        query = select(chunks.c.ordinal).where(chunks.c.id == chunk_id, chunks.c.document_id == document.id)
-        async with self._database.read() as connection:
-            ordinal: int | None = (await connection.execute(query)).scalar()
-        return ordinal
-
     async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
         found = {}

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from knowledge import past
 from knowledge.catalog import chunk_of
 from knowledge.chunk_edits import (
-    Change,
+    ChunkChange,
     Changed,
     Edit,
     EditKind,
@@ -29,6 +29,8 @@ from knowledge.errors import Conflict, NotFound
 from knowledge.models import Chunk, Document, DocumentStatus
 from knowledge.republish import locked, republish
 from knowledge.tables import chunks, document_versions, past_chunks
+
+MOST = 2**31  # more than any document has chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,21 @@ class ChunkEditor:
                 shown |= await _edited_chunks(connection, document, edits, shown, range(offset, offset + limit))
         return [shown[ordinal] for ordinal in sorted(shown)], document.chunks + len(disabled_ordinals(edits))
 
+    async def slots(self, document: Document) -> list[Slot]:
+        """The whole live version: what was read of the file, and what people made of it."""
+        async with self._database.read() as connection:
+            return await _slots(connection, await past.version_row(connection, document.id, document.version))
+
+    async def ordinal_of(self, document: Document, chunk_id: str) -> int | None:
+        """Where a chunk stands in the live version, found or not; None if it is not there (any more)."""
+        here = select(chunks.c.ordinal).where(chunks.c.id == chunk_id, chunks.c.document_id == document.id)
+        async with self._database.read() as connection:
+            ordinal: int | None = (await connection.execute(here)).scalar()
+            if ordinal is None and (edits := await _edits(connection, document.id, document.version)):
+                edited = await _edited_chunks(connection, document, edits, {}, range(MOST))
+                ordinal = next((n for n, listed in edited.items() if listed.chunk.id == chunk_id), None)
+        return ordinal
+
     async def lost(self, document: Document) -> list[Edit]:
         """Edits that no longer apply, because the text they were made of has changed."""
         async with self._database.read() as connection:
@@ -93,7 +110,7 @@ class ChunkEditor:
         self,
         document: Document,
         chunk_id: str,
-        change: Change,
+        change: ChunkChange,
         index: Callable[[str, str | None], Index],
         *,
         kind: EditKind,
@@ -128,7 +145,7 @@ def _says_the_same(slots: Sequence[Slot], made: Changed) -> bool:
 def _require_rest(row: Row[Any]) -> None:
     under_way = row.status in (DocumentStatus.RECEIVED, DocumentStatus.PROCESSING)
     if row.live_hash is None or (under_way and not row.settles):
-        raise Conflict("This document is being processed. Change its chunks when that is done.", code="document_busy")
+        raise Conflict("This document is being processed. ChunkChange its chunks when that is done.", code="document_busy")
 
 
 async def _slots(connection: AsyncConnection, version: Row[Any]) -> list[Slot]:

@@ -86,7 +86,7 @@ class Changed:
     new: tuple[Slot, ...]
 
 
-Change: TypeAlias = Callable[[Sequence[Slot], int, int, str | None, datetime], Changed]
+ChunkChange: TypeAlias = Callable[[Sequence[Slot], int, int, str | None, datetime], Changed]
 
 
 def lay_over(read: Sequence[IndexedChunk], edits: Sequence[Edit]) -> tuple[list[Slot], list[Edit]]:
@@ -188,12 +188,12 @@ def located(slots: Sequence[Slot], chunk_id: str) -> tuple[int, int]:
     raise chunk_changed()
 
 
-def retold(text: str) -> Change:
+def retold(text: str) -> ChunkChange:
     """Another text. Raises InvalidInput ``chunk_text_empty`` or ``chunk_text_too_long``."""
     return split([text])
 
 
-def split(texts: Sequence[str]) -> Change:
+def split(texts: Sequence[str]) -> ChunkChange:
     """Several chunks in the place of one."""
     for text in texts:
         _require_text(text)
@@ -210,7 +210,7 @@ def split(texts: Sequence[str]) -> Change:
     return change
 
 
-def merged(following: str) -> Change:
+def merged(following: str) -> ChunkChange:
     """One chunk of this and the next, whose id the caller knows; what the next repeats is said once."""
 
     def change(slots: Sequence[Slot], at: int, part: int, by: str | None, when: datetime) -> Changed:
@@ -230,7 +230,7 @@ def merged(following: str) -> Change:
     return change
 
 
-def switched(*, disabled: bool) -> Change:
+def switched(*, disabled: bool) -> ChunkChange:
     """Out of every answer, or back."""
 
     def change(slots: Sequence[Slot], at: int, part: int, by: str | None, when: datetime) -> Changed:
@@ -241,7 +241,7 @@ def switched(*, disabled: bool) -> Change:
     return change
 
 
-def reverted() -> Change:
+def reverted() -> ChunkChange:
     """What was read from the file, again."""
 
     def change(slots: Sequence[Slot], at: int, part: int, by: str | None, when: datetime) -> Changed:  # noqa: ARG001 (as all changes)

@@ -13,7 +13,7 @@ from app.api.problems import problems
 from app.api.render import document_json, edit_json, listed_json
 from ingest.clean import clean
 from knowledge.chunk_editor import ListedChunk
-from knowledge.chunk_edits import MOST_PARTS, merged, retold, reverted, split, switched
+from knowledge.chunk_edits import MOST_PARTS, EditKind, merged, retold, reverted, split, switched
 from knowledge.errors import InvalidInput
 from knowledge.models import Document
 
@@ -45,7 +45,7 @@ async def change_chunk(chunk_id: str, body: ChunkChanges, who: Writer, services:
     if (body.text is None) == (body.disabled is None):
         raise InvalidInput("Send either text or disabled.", code="chunk_change_invalid")
     change = switched(disabled=body.disabled) if body.disabled is not None else retold(clean(body.text or ""))
-    kind = "text" if body.disabled is None else "disable" if body.disabled else "enable"
+    kind: EditKind = "text" if body.disabled is None else "disable" if body.disabled else "enable"
     return _changed(*await services.knowledge.change_chunk(who.tenant, chunk_id, change, kind=kind, by=who.label))
 
 

@@ -2,5 +2,6 @@
 
 from ingest.loaders.members import unpack
 from ingest.loaders.registry import load, load_bytes
+from ingest.loaders.showing import blocks, pages, picture
 
-__all__ = ["load", "load_bytes", "unpack"]
+__all__ = ["blocks", "load", "load_bytes", "pages", "picture", "unpack"]
