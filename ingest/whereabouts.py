@@ -57,11 +57,11 @@ def of_spots(found: Sequence[Spot], chunks: Sequence[Read]) -> list[tuple[int, .
     """For each spot, the numbers of the chunks it is in; of a heading those of what it heads."""
     texts = [_squashed(chunk.text) for chunk in chunks]
     placed: list[tuple[int, ...]] = []
-    at = 0
+    at, after = 0, 0  # the chunk of the last spot, and where in it that ended: the same row may come twice
     for spot in found:
-        inside = _inside(spot, texts, at)
+        inside, end = _inside(spot, texts, at, after)
         if inside and (inside[0] <= at + 1 or max(map(len, spot.marks)) >= _LONG):
-            at = inside[0]
+            at, after = inside[0], end
         placed.append(tuple(ordinal for index in inside for ordinal in chunks[index].ordinals))
     return _headed(found, placed)
 
@@ -114,17 +114,24 @@ def _sentences(text: str) -> Iterator[str]:
             yield line[at:]
 
 
-def _inside(spot: Spot, texts: Sequence[str], at: int) -> list[int]:
+def _inside(spot: Spot, texts: Sequence[str], at: int, after: int) -> tuple[list[int], int]:
+    """The chunks that have it, and where in the first of them it ends."""
     marks = spot.marks
     if not marks or spot.kind in ("heading", "header"):
-        return []
-    ahead = range(at, min(len(texts), at + _AHEAD))
-    first = next((index for index in ahead if all(mark in texts[index] for mark in marks)), None)
-    if first is None:
-        return []
-    after = first + 1  # where chunks overlap, it is said again
-    again = spot.kind in ("text", "answer") and after < len(texts) and all(mark in texts[after] for mark in marks)
-    return [first, after] if again else [first]
+        return [], 0
+    for index in range(at, min(len(texts), at + _AHEAD)):
+        begins = texts[index].find(marks[0], after if index == at else 0)
+        if begins >= 0 and all(mark in texts[index] for mark in marks):
+            return _also_in_next(spot, texts, index), begins + len(marks[0])
+    if at < len(texts) and all(mark in texts[at] for mark in marks):
+        return [at], after
+    return [], 0
+
+
+def _also_in_next(spot: Spot, texts: Sequence[str], index: int) -> list[int]:
+    """Where chunks overlap, it is said again."""
+    again = spot.kind in ("text", "answer") and index + 1 < len(texts)
+    return [index, index + 1] if again and all(mark in texts[index + 1] for mark in spot.marks) else [index]
 
 
 def _headed(found: Sequence[Spot], placed: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:

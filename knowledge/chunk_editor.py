@@ -119,7 +119,7 @@ class ChunkEditor:
         """Publish a change of a chunk, unless it changes nothing.
 
         ``index`` makes what is indexed of the chunks of a document by name and title. Raises Conflict
-        ``chunk_changed``, ``chunk_disabled``, ``document_busy`` or ``document_deleted``, and what the change raises.
+        ``chunk_changed``, ``chunk_disabled``, ``document_under_way`` or ``document_deleted``, and what the change raises.
         """
         async with self._database.write() as connection:
             row = await locked(connection, document.id)
@@ -145,7 +145,7 @@ def _says_the_same(slots: Sequence[Slot], made: Changed) -> bool:
 def _require_rest(row: Row[Any]) -> None:
     under_way = row.status in (DocumentStatus.RECEIVED, DocumentStatus.PROCESSING)
     if row.live_hash is None or (under_way and not row.settles):
-        raise Conflict("This document is being processed. ChunkChange its chunks when that is done.", code="document_busy")
+        raise Conflict("This document is being processed. Change its chunks when that is done.", code="document_under_way")
 
 
 async def _slots(connection: AsyncConnection, version: Row[Any]) -> list[Slot]:

@@ -93,7 +93,7 @@ async def _with_original(visit: Visit, document_id: str) -> Document:
 
 
 async def _as_pages(visit: Visit, document: Document, ids: Mapping[int, str]) -> Response:
-    chunks = _reads(await visit.services.knowledge.editor.slots(document))
+    chunks = await _reads_kept(visit, document)
     first, last = _span(chunks, ids)
     shown = await visit.services.originals.pages(
         visit.tenant, document.live_hash or "", first=first, count=min(last - first + 1, MOST_PAGES)
@@ -119,6 +119,7 @@ async def _as_text(visit: Visit, document: Document, ids: Mapping[int, str]) -> 
     spots, where = await originals.keep(key, placed, lambda found: SPOT_BYTES * len(found[0]))
     part = _part(where, ids)
     shown = [(spot, _names(inside, ids)) for spot, inside in zip(spots[part], where[part], strict=True)]
+    shown[:0] = [(spot, "") for spot in _header_above(spots, part.start)]
     pieces = [_piece(list(group)) for _, group in groupby(shown[:MOST_SPOTS], key=lambda pair: pair[0].block)]
     return _pane(visit, document, pieces=pieces, cut=len(shown) > MOST_SPOTS or CUT in loaded.notes)
 
@@ -144,6 +145,16 @@ def _pane(
         cut=cut,
         problem=problem,
     )
+
+
+async def _reads_kept(visit: Visit, document: Document) -> list[Read]:
+    async def made() -> list[Read]:
+        return _reads(await visit.services.knowledge.editor.slots(document))
+
+    def weight(reads: list[Read]) -> int:
+        return sum(200 + 2 * len(read.text) for read in reads)
+
+    return await visit.services.originals.keep(("reads", document.id, document.version), made, weight)
 
 
 def _reads(slots: Sequence[Slot]) -> list[Read]:
@@ -177,6 +188,14 @@ def _part(where: Sequence[tuple[int, ...]], ids: Mapping[int, str]) -> slice:
     beyond = range(here[-1] + 1, len(where))
     start = 0 if 0 in ids else here[0]
     return slice(start, next((index for index in beyond if where[index]), len(where)))
+
+
+def _header_above(spots: Sequence[Spot], start: int) -> list[Spot]:
+    """Of the table that the part begins inside of."""
+    if start >= len(spots) or spots[start].kind != "row":
+        return []
+    first = next(index for index in range(start, -1, -1) if not index or spots[index - 1].block != spots[start].block)
+    return [spots[first]] if spots[first].kind == "header" else []
 
 
 def _names(inside: Iterable[int], ids: Mapping[int, str]) -> str:

@@ -18,6 +18,7 @@ from ingest.shown import ShownLine, ShownPage, ShownPages
 WIDTH = 1200  # pixels: a pane of 600 points on a screen with two pixels a point
 _HIGHEST = 6_000  # pixels: a till receipt is drawn narrower
 _QUALITY = 80
+_MOST_LINES = 2_000  # of a page; more are no text that anybody reads
 _LETTER = (612.0, 792.0)
 _TENTHS = 10  # PDFium gives places in whole numbers
 
@@ -64,7 +65,7 @@ def _page(document: pdfium.PdfDocument, index: int) -> ShownPage:
         return ShownPage(*_LETTER)
     try:
         width, height = page.get_size()
-        return ShownPage(width, height, tuple(_shown(page, line) for line in page_lines(page, index + 1)))
+        return ShownPage(width, height, tuple(_shown(page, line) for line in page_lines(page, index + 1)[:_MOST_LINES]))
     finally:
         page.close()
 

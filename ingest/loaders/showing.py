@@ -39,6 +39,8 @@ def blocks(path: Path, *, name: str, max_bytes: int, most: int, progress: Progre
 
 
 def _cut(block: Block, most: int) -> Block:
+    if isinstance(block, Text):
+        return replace(block, text=block.text[:most])
     if not isinstance(block, Table):
         return block
     rows, left = 0, most

@@ -253,7 +253,7 @@ async def test_while_new_bytes_are_processed_nothing_is_changed_and_of_a_deleted
         (first, *_) = await chunks_of(http, document)
         files = {"file": ("规则.md", text_of(保证金="另一种。" * 60).encode())}
         assert (await http.post("/v1/knowledge-bases/shop/documents", files=files)).status_code == 202
-        assert code_of(await http.patch(f"/v1/chunks/{first['id']}", json={"text": "改"})) == (409, "document_busy")
+        assert code_of(await http.patch(f"/v1/chunks/{first['id']}", json={"text": "改"})) == (409, "document_under_way")
         await http.delete(f"/v1/documents/{document.id}")
         assert code_of(await http.patch(f"/v1/chunks/{first['id']}", json={"text": "改"})) == (404, "chunk_not_found")
 

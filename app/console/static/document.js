@@ -14,8 +14,8 @@ let marked = "";
 function placesOf(id) {
   const places = original.querySelectorAll(`[data-chunks~="${CSS.escape(id)}"]`);
   if (places.length) return [...places];
-  const page = document.getElementById(id)?.dataset.page; // no line of it is known: the page it begins on
-  return page ? [...original.querySelectorAll(`.sheet[data-page="${page}"]`)] : [];
+  const chunk = document.getElementById(id);
+  return chunk ? [...original.querySelectorAll(`.sheet[data-page="${chunk.dataset.page ?? 1}"]`)] : []; // no line is known
 }
 
 function mark(ids) {
