@@ -63,7 +63,7 @@ class Originals:
         """A page as WebP. Raises DocumentRefused."""
         path, most = self.path(tenant, content_hash), self._files.max_bytes
 
-        draw = partial(self._viewer.picture, path, number=number, max_bytes=most)
+        draw = partial(self._viewer.page_picture, path, number=number, max_bytes=most)
         return await self.keep((tenant, content_hash, "picture", number), partial(asyncio.to_thread, draw), len)
 
     async def keep(self, key: Hashable, make: Callable[[], Awaitable[Shown]], weight: Callable[[Shown], int]) -> Shown:

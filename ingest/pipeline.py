@@ -156,7 +156,8 @@ class Pipeline:
         if not pieces:
             raise DocumentRefused("empty", "There is no text in this document.")
         slots, lost = lay_over(pieces, await self._versions.edits(claim))
-        document = laid(slots, lost, partial(indexed, name=claim.name, title=loaded.title))
+        index = partial(indexed, name=claim.name, title=loaded.title)
+        document = await asyncio.to_thread(laid, slots, lost, index)
         embedded = await self._published(run, loaded, document)
         await self._delete_orphans(claim.document_id)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)

@@ -41,11 +41,18 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A chunk as it was read, and the numbers of the chunks that are there now."""
+    """A chunk as it was read, and the numbers of the chunks that are there now; ``said`` is what each of those says."""
 
     text: str
     ordinals: tuple[int, ...]
     page: int | None = None
+    heading: str = ""
+    said: tuple[str, ...] = ()
+
+    def now(self, marks: Sequence[str]) -> tuple[int, ...]:
+        """Of a chunk that was split the parts that have it; else all."""
+        pairs = zip(self.ordinals, self.said, strict=False)
+        return tuple(number for number, text in pairs if _has(_squashed(text), marks)) or self.ordinals
 
 
 def spots(blocks: Sequence[Block]) -> list[Spot]:
@@ -62,7 +69,7 @@ def of_spots(found: Sequence[Spot], chunks: Sequence[Read]) -> list[tuple[int, .
         inside, end = _inside(spot, texts, at, after)
         if inside and (inside[0] <= at + 1 or max(map(len, spot.marks)) >= _LONG):
             at, after = inside[0], end
-        placed.append(tuple(ordinal for index in inside for ordinal in chunks[index].ordinals))
+        placed.append(tuple(ordinal for index in inside for ordinal in chunks[index].now(spot.marks)))
     return _headed(found, placed)
 
 
@@ -70,14 +77,15 @@ def of_lines(lines: Sequence[ShownLine], page: int, chunks: Sequence[Read]) -> l
     """For each line of a page, the numbers of the chunks it is in.
 
     Columns may be read in another order than lines are drawn, so all chunks of the page are looked at. A row's cells
-    stand in one line of a chunk, each after the name of its column.
+    stand in one line of a chunk, each after the name of its column; a heading in none, but above one.
     """
     here = [chunk for chunk, after in zip(chunks, [*chunks[1:], None], strict=True) if _on(page, chunk, after)]
     texts = [(_squashed(chunk.text), [_squashed(line) for line in chunk.text.split("\n")]) for chunk in here]
     placed: list[tuple[int, ...]] = []
     for line in lines:
         inside = [chunk for chunk, (text, rows) in zip(here, texts, strict=True) if _said(line.text, text, rows)]
-        placed.append(tuple(ordinal for chunk in inside for ordinal in chunk.ordinals))
+        inside = inside or [chunk for chunk in here if line.text in chunk.heading.split(" > ")][:1]
+        placed.append(tuple(ordinal for chunk in inside for ordinal in chunk.now([_squashed(line.text)])))
     return placed
 
 
@@ -121,9 +129,9 @@ def _inside(spot: Spot, texts: Sequence[str], at: int, after: int) -> tuple[list
         return [], 0
     for index in range(at, min(len(texts), at + _AHEAD)):
         begins = texts[index].find(marks[0], after if index == at else 0)
-        if begins >= 0 and all(mark in texts[index] for mark in marks):
+        if begins >= 0 and _has(texts[index], marks):
             return _also_in_next(spot, texts, index), begins + len(marks[0])
-    if at < len(texts) and all(mark in texts[at] for mark in marks):
+    if at < len(texts) and _has(texts[at], marks):
         return [at], after
     return [], 0
 
@@ -131,7 +139,11 @@ def _inside(spot: Spot, texts: Sequence[str], at: int, after: int) -> tuple[list
 def _also_in_next(spot: Spot, texts: Sequence[str], index: int) -> list[int]:
     """Where chunks overlap, it is said again."""
     again = spot.kind in ("text", "answer") and index + 1 < len(texts)
-    return [index, index + 1] if again and all(mark in texts[index + 1] for mark in spot.marks) else [index]
+    return [index, index + 1] if again and _has(texts[index + 1], spot.marks) else [index]
+
+
+def _has(text: str, marks: Sequence[str]) -> bool:
+    return all(mark in text for mark in marks)
 
 
 def _headed(found: Sequence[Spot], placed: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:

@@ -1,5 +1,6 @@
 """People change chunks: each change is a version of its document, published at once or not at all."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from knowledge import past
 from knowledge.catalog import chunk_of
 from knowledge.chunk_edits import (
-    ChunkChange,
     Changed,
+    ChunkChange,
     Edit,
     EditKind,
     Index,
@@ -119,7 +120,8 @@ class ChunkEditor:
         """Publish a change of a chunk, unless it changes nothing.
 
         ``index`` makes what is indexed of the chunks of a document by name and title. Raises Conflict
-        ``chunk_changed``, ``chunk_disabled``, ``document_under_way`` or ``document_deleted``, and what the change raises.
+        ``chunk_changed``, ``chunk_disabled``, ``document_under_way`` or ``document_deleted``, and what the change
+        raises.
         """
         async with self._database.write() as connection:
             row = await locked(connection, document.id)
@@ -131,7 +133,7 @@ class ChunkEditor:
             changed = not _says_the_same(slots, made)
             if changed:
                 after = [*slots[: made.start], *made.new, *slots[made.stop :]]
-                new = laid(after, lost_edits(live.edits), index(row.name, live.title))
+                new = await asyncio.to_thread(laid, after, lost_edits(live.edits), index(row.name, live.title))
                 await republish(connection, row, live, new, published_by=by, edit=kind)
         first = sum(len(slot.parts) for slot in slots[: made.start])
         return ChangeMade(first, sum(len(slot.parts) for slot in made.new), changed)
@@ -145,7 +147,9 @@ def _says_the_same(slots: Sequence[Slot], made: Changed) -> bool:
 def _require_rest(row: Row[Any]) -> None:
     under_way = row.status in (DocumentStatus.RECEIVED, DocumentStatus.PROCESSING)
     if row.live_hash is None or (under_way and not row.settles):
-        raise Conflict("This document is being processed. Change its chunks when that is done.", code="document_under_way")
+        raise Conflict(
+            "This document is being processed. Change its chunks when that is done.", code="document_under_way"
+        )
 
 
 async def _slots(connection: AsyncConnection, version: Row[Any]) -> list[Slot]:
@@ -195,6 +199,8 @@ async def _edited_chunks(
         for ordinal, (part, chunk_id) in enumerate(zip(slot.parts, slot.ids(), strict=True), start=kept["first"]):
             if ordinal in shown:
                 place = slot.base[part.of].chunk.place
-                chunk = live[ordinal].chunk if ordinal in live else Chunk(chunk_id, document.id, ordinal, part.text, place)
+                chunk = (
+                    live[ordinal].chunk if ordinal in live else Chunk(chunk_id, document.id, ordinal, part.text, place)
+                )
                 found[ordinal] = ListedChunk(chunk, part.disabled, edit.by, edit.at, read)
     return found

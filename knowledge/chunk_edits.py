@@ -123,7 +123,9 @@ def laid(slots: Sequence[Slot], lost: Sequence[Edit], index: Index) -> Laid:
     edits: list[dict[str, Any]] = []
     ordinal = 0
     for slot in slots:
-        made = [(part, _made(slot, part, chunk_id, index)) for part, chunk_id in zip(slot.parts, slot.ids(), strict=True)]
+        made = [
+            (part, _made(slot, part, chunk_id, index)) for part, chunk_id in zip(slot.parts, slot.ids(), strict=True)
+        ]
         if slot.edit is not None:
             hidden += [*slot.base, *(piece for part, piece in made if part.disabled)]
             edits.append(edit_json(slot.edit, first=ordinal, base=[listed(piece) for piece in slot.base]))

@@ -170,9 +170,7 @@ def _hidden(piece: IndexedChunk) -> dict[str, Any]:
     }
 
 
-async def _put_aside(
-    connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int
-) -> None:
+async def _put_aside(connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int) -> None:
     ids = {"tenant": owner.tenant, "kb_id": owner.kb_id, "document_id": owner.document_id, "last_version": last}
     rows = [{**text, **ids} for text in texts]
     for start in range(0, len(rows), BATCH):

@@ -4,8 +4,8 @@
 written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
-``document_versions.edits`` is what people changed of it (:mod:`knowledge.chunk_edits`); ``edit`` what a version was made
-for, where that was a change of a chunk.
+``document_versions.edits`` is what people changed of it (:mod:`knowledge.chunk_edits`); ``edit`` what a version was
+made for, where that was a change of a chunk.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 

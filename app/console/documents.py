@@ -142,7 +142,9 @@ def _width(listed: ListedChunk) -> int:
 
 def _is_editable(document: Document) -> bool:
     """While new bytes are processed, whatever is changed now would be about the old ones."""
-    return document.live_hash is not None and (document.status not in UNDER_WAY or document.live_hash == document.content_hash)
+    return document.live_hash is not None and (
+        document.status not in UNDER_WAY or document.live_hash == document.content_hash
+    )
 
 
 @router.post("/documents/{document_id}/reingest")

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from app.console.guard import ConsoleRoute, Reading
-from app.console.pages import Visit, page, path_of
+from app.console.pages import Visit, page
 from app.console.paging import CHUNKS_PER_PAGE, Pages
 from app.console.texts import language_of, sentence_of
 from ingest import whereabouts
@@ -164,8 +164,10 @@ def _reads(slots: Sequence[Slot]) -> list[Read]:
     for slot in slots:
         everywhere = tuple(range(ordinal, ordinal + len(slot.parts)))
         for of, base in enumerate(slot.base):
-            mine = tuple(number for number, part in zip(everywhere, slot.parts, strict=True) if part.of == of)
-            reads.append(Read(base.chunk.text, mine or everywhere, base.chunk.place.page))
+            place = base.chunk.place
+            mine = {number: part.text for number, part in zip(everywhere, slot.parts, strict=True) if part.of == of}
+            said = tuple(mine.values()) if len(mine) > 1 else ()
+            reads.append(Read(base.chunk.text, tuple(mine) or everywhere, place.page, place.heading, said))
         ordinal += len(slot.parts)
     return reads
 

@@ -37,7 +37,7 @@ def pages(path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
             document.close()
 
 
-def picture(path: Path, *, number: int, max_bytes: int) -> bytes:
+def page_picture(path: Path, *, number: int, max_bytes: int) -> bytes:
     """A page as WebP, at most :data:`WIDTH` pixels wide. Raises DocumentRefused."""
     data = _bytes(path, max_bytes)
     drawn = _drawn(data, number) if _is_pdf(data) else _seen(data, number)
@@ -116,4 +116,3 @@ def _seen(data: bytes, number: int) -> Image.Image:
         raise corrupt("picture") from exc
     image.thumbnail((WIDTH, _HIGHEST))
     return image
-

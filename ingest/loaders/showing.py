@@ -18,11 +18,11 @@ def pages(path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
     return drawn.pages(path, first=first, count=count, max_bytes=max_bytes)
 
 
-def picture(path: Path, *, number: int, max_bytes: int) -> bytes:
+def page_picture(path: Path, *, number: int, max_bytes: int) -> bytes:
     """A page as WebP. Raises DocumentRefused."""
     from ingest.loaders import drawn
 
-    return drawn.picture(path, number=number, max_bytes=max_bytes)
+    return drawn.page_picture(path, number=number, max_bytes=max_bytes)
 
 
 def blocks(path: Path, *, name: str, max_bytes: int, most: int, progress: Progress = silent) -> LoadedDocument:

@@ -1,7 +1,7 @@
 """The process that reads files, one after the other: ``python -m ingest.parsing.child MODULE BYTES``.
 
-``MODULE`` has ``load``, ``unpack`` and what shows files (:mod:`ingest.loaders`); ``BYTES`` is the most memory that may be asked for.
-Requests come by standard input. Where that ends the parent is gone, and everything started here goes, too.
+``MODULE`` has ``load``, ``unpack`` and what shows files (:mod:`ingest.loaders`); ``BYTES`` is the most memory that may
+be asked for. Requests come by standard input. Where that ends the parent is gone, and everything started here goes, too.
 """
 
 import gc
@@ -93,7 +93,7 @@ def _read(parsers: ModuleType, request: Message, progress: Callable[[int, int], 
     if kind == "pages":
         return pages_message(parsers.pages(path, first=asked["first"], count=asked["count"], max_bytes=most))
     if kind == "picture":
-        return picture_message(parsers.picture(path, number=asked["number"], max_bytes=most))
+        return picture_message(parsers.page_picture(path, number=asked["number"], max_bytes=most))
     soffice = Path(asked["soffice"]) if asked["soffice"] else None
     recognizer = recognizer_named(asked["ocr"])
     document = parsers.load(path, name=name, max_bytes=most, progress=progress, soffice=soffice, recognizer=recognizer)

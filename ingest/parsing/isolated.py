@@ -10,10 +10,10 @@ from typing import NoReturn
 
 from ingest.blocks import LoadedDocument
 from ingest.loaders.source import ArchiveFound, Progress, corrupt, silent
-from ingest.shown import ShownPages
 from ingest.ocr.choice import RecognizerName
 from ingest.parsing.process import TICK_MS, Died, Limits, ParserProcess
 from ingest.parsing.wire import Message, document_of, pages_of, picture_of, unpacked_of
+from ingest.shown import ShownPages
 from ingest.unpacked import Unpacked
 from knowledge.errors import DocumentRefused
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class IsolatedParser:
-    """:class:`ingest.parsing.ports.Parser` and :class:`ingest.parsing.ports.Viewer` for any number of threads, ``slots`` of them at a time.
+    """A parser and a viewer (:mod:`ingest.parsing.ports`) for any number of threads, ``slots`` of them at a time.
 
-    ``module`` has the functions that the processes call, named as the methods here; ``soffice`` is LibreOffice's program,
-    ``ocr`` what reads pictures (:func:`ingest.ocr.choice.recognizer_named`).
+    ``module`` has the functions that the processes call, named as the methods here; ``soffice`` is LibreOffice's
+    program, ``ocr`` what reads pictures (:func:`ingest.ocr.choice.recognizer_named`).
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class IsolatedParser:
         except (ValueError, TypeError, LookupError):
             _refuse(answer)
 
-    def picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
         """Raises as :meth:`load` does."""
         answer = self._ask(
             {"picture": {"path": str(path.absolute()), "name": "", "max_bytes": max_bytes, "number": number}}, silent

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ingest.blocks import LoadedDocument
-from ingest.shown import ShownPages
 from ingest.loaders.source import Progress, silent
 from ingest.ocr.choice import RecognizerName, recognizer_named
+from ingest.shown import ShownPages
 from ingest.unpacked import Unpacked
 
 
@@ -46,7 +46,7 @@ class Viewer(Protocol):
     def pages(self, path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
         """Of a PDF or a picture, from page ``first`` on, counted from 1."""
 
-    def picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
         """A page as WebP."""
 
     def close(self) -> None: ...
@@ -86,10 +86,10 @@ class DirectParser:
 
         return pages(path, first=first, count=count, max_bytes=max_bytes)
 
-    def picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
-        from ingest.loaders import picture
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+        from ingest.loaders import page_picture
 
-        return picture(path, number=number, max_bytes=max_bytes)
+        return page_picture(path, number=number, max_bytes=max_bytes)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -38,7 +38,7 @@ def load(path: Path, *, name: str, max_bytes: int, progress, soffice, recognizer
     return LoadedDocument("text/plain", (Text(f"{name} {os.getpid()}"),))
 
 
-def picture(path: Path, *, number: int, max_bytes: int) -> bytes:
+def page_picture(path: Path, *, number: int, max_bytes: int) -> bytes:
     held = []
     while number == 1:
         held.append(bytearray(b"x") * (1 << 20))

@@ -158,6 +158,6 @@ def test_a_page_that_cannot_be_drawn_in_bounds_is_refused_and_the_next_file_is_r
     parser: IsolatedParser, file: Path, number: int
 ) -> None:
     with pytest.raises(DocumentRefused) as caught:
-        parser.picture(file, number=number, max_bytes=1)
+        parser.page_picture(file, number=number, max_bytes=1)
     assert caught.value.reason == "too_large"
     assert read(parser, file).startswith("good")
