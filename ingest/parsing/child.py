@@ -1,7 +1,8 @@
 """The process that reads files, one after the other: ``python -m ingest.parsing.child MODULE BYTES``.
 
 ``MODULE`` has ``load``, ``unpack`` and what shows files (:mod:`ingest.loaders`); ``BYTES`` is the most memory that may
-be asked for. Requests come by standard input. Where that ends the parent is gone, and everything started here goes, too.
+be asked for. Requests come by standard input. Where that ends the parent is gone, and everything started here goes,
+too.
 """
 
 import gc
