@@ -10,6 +10,7 @@ import pytest
 from app.wiring import Services
 from knowledge.chunk_edits import MOST_CHARACTERS
 from knowledge.models import DEFAULT_TENANT, Document
+from knowledge.past import KEPT
 from knowledge.vectors import MemoryVectors, collection_name
 from tests.app.jobs_api.calls import code_of, served, two_tenants, work
 from tests.products import CountingEmbedder, take_in
@@ -219,6 +220,21 @@ async def test_edits_are_laid_over_the_next_upload_where_the_text_is_the_same_an
         assert (await http.delete(lost)).status_code == 204
         assert (await http.get(lost)).json()["lost_edits"] == []
         assert (await chunks_of(http, document))[0]["text"] == "签收后 15 天内可以退货。"
+
+
+async def test_what_an_edit_covers_is_kept_longer_than_any_version(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, services):
+        document = await take_in(services, "shop", "规则.md", text_of())
+        one, two, three = await chunks_of(http, document)
+        await changed(http, "PATCH", one["id"], {"disabled": True})
+        await changed(http, "PATCH", two["id"], {"text": "三天内退款。"})
+        at = three["id"]
+        for number in range(KEPT + 2):
+            at = (await changed(http, "PATCH", at, {"text": f"第 {number} 稿。"}))["chunks"][0]["id"]
+        assert (await changed(http, "PATCH", one["id"], {"disabled": False}))["chunks"] == [one]
+        (_, edited, last) = await chunks_of(http, document)
+        assert (await changed(http, "POST", f"{edited['id']}/revert"))["chunks"] == [two]
+        assert (await changed(http, "POST", f"{last['id']}/revert"))["chunks"] == [three]
 
 
 async def test_processing_the_same_bytes_again_keeps_every_edit(tmp_path: Path) -> None:
