@@ -16,6 +16,7 @@ from app.api import (
     artifacts,
     chat,
     chunking,
+    chunks,
     conflicts,
     conversations,
     curation,
@@ -77,7 +78,7 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    bases = (knowledge, tuning, chunking, conflicts, synonyms, sources)
+    bases = (knowledge, tuning, chunking, chunks, conflicts, synonyms, sources)
     for module in (*answers, *bases, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))

@@ -98,7 +98,8 @@ class Rechunking:
             raise Conflict("Choose a document of this knowledge base that has chunks.", code="preview_needs_chunks")
         cut = chunking.checked()
         loaded = await self._loaded(document, document.live_hash)
-        before = await self._catalog.chunks_of(document, limit=MOST_CHUNKS)
+        listed, _ = await self._knowledge.editor.page(document, limit=MOST_CHUNKS, offset=0)
+        before = [one.chunk for one in listed if not one.disabled]
         after = await asyncio.to_thread(chunk, loaded, document_id=document.id, cut=cut)
         kept = frozenset(one.id for one in before) & {one.id for one in after}
         return Preview(document, _side(before), _side(after), kept)

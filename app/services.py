@@ -4,21 +4,25 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from app.jobs.ingestion import KIND, MAX_ATTEMPTS
 from app.jobs.models import Job
 from app.jobs.service import JobService, Wanted
 from ingest.files import FileStore, StoredFile
+from ingest.pipeline import indexed
 from ingest.sniff import ZIP
 from ingest.sources import clean_name
 from ingest.unpacked import folder_of
 from ingest.web.addresses import Allowed, checked_url
 from ingest.web.names import name_of
 from knowledge.catalog import Catalog
+from knowledge.chunk_editor import ChunkEditor, ListedChunk
+from knowledge.chunk_edits import ChunkChange, EditKind, Index
 from knowledge.errors import Unavailable
 from knowledge.lexical import LexicalIndex
-from knowledge.models import Chunk, Document, DocumentStatus, KnowledgeBase
+from knowledge.models import Document, DocumentStatus, KnowledgeBase
 from knowledge.orphans import delete_orphans
 from knowledge.past import PastVersions
 from knowledge.ports import Embedder, VectorStore
@@ -59,9 +63,11 @@ class KnowledgeService:
         files: FileStore,
         jobs: JobService,
         past: PastVersions,
+        editor: ChunkEditor,
         allowed: Allowed | None = None,
     ) -> None:
         self.past = past
+        self.editor = editor
         self.catalog = catalog
         self._versions = versions
         self._vector_ledger = vector_ledger
@@ -154,6 +160,20 @@ class KnowledgeService:
         old, new = await self.past.chunks(document, before), await self.past.chunks(document, after)
         return await asyncio.to_thread(diff, old, new)
 
+    async def change_chunk(
+        self, tenant: str, chunk_id: str, change: ChunkChange, *, kind: EditKind, by: str | None
+    ) -> tuple[Document, list[ListedChunk]]:
+        """What people change of a chunk answers at once, as a new version; → the chunks that stand there now.
+
+        Raises NotFound ``chunk_not_found``, and as :meth:`knowledge.chunk_editor.ChunkEditor.change`.
+        """
+        document = await self.catalog.document(tenant, await self.editor.document_of(tenant, chunk_id))
+        made = await self.editor.change(document, chunk_id, change, _index, kind=kind, by=by)
+        if made.changed:
+            await self.process(document)
+        document = await self.catalog.document(tenant, document.id)
+        return document, (await self.editor.page(document, limit=made.count, offset=made.first))[0]
+
     async def delete_document(self, tenant: str, document_id: str) -> None:
         """Out of every answer at once, an archive with all that was taken out of it; vectors and bytes follow."""
         document = await self.catalog.document(tenant, document_id)
@@ -181,9 +201,12 @@ class KnowledgeService:
         )
         return await self._jobs.submit(wanted)
 
-    async def chunks(self, tenant: str, document_id: str, *, limit: int, offset: int) -> tuple[Document, list[Chunk]]:
+    async def chunks(
+        self, tenant: str, document_id: str, *, limit: int, offset: int
+    ) -> tuple[Document, list[ListedChunk], int]:
+        """A page of a document's chunks, those that are disabled among them, and how many there are in all."""
         document = await self.catalog.document(tenant, document_id)
-        return document, await self.catalog.chunks_of(document, limit=limit, offset=offset)
+        return document, *await self.editor.page(document, limit=limit, offset=offset)
 
     async def search(
         self, tenant: str, query: str, *, kbs: Sequence[str] | None, limit: int, sections: bool = False
@@ -210,3 +233,7 @@ class KnowledgeService:
         if not fresh and document.status is DocumentStatus.PROCESSING:
             document = replace(document, status=DocumentStatus.RECEIVED)
         return Received(document, fresh, job_id)
+
+
+def _index(name: str, title: str | None) -> Index:
+    return partial(indexed, name=name, title=title)

@@ -77,14 +77,17 @@ from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
 from app.tuning import TuningService
 from ingest.files import FileStore
-from ingest.parsing import DirectParser, IsolatedParser, Parser
+from ingest.originals import AT_ONCE, Originals
+from ingest.parsing import DirectParser, IsolatedParser, Parser, Viewer
 from ingest.parsing.ports import Load
+from ingest.parsing.process import Limits
 from ingest.pipeline import Pipeline
 from ingest.web.addresses import Allowed
 from ingest.web.arrival import Arrivals
 from ingest.web.fetch import Fetcher
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.chunk_editor import ChunkEditor
 from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
 from knowledge.cuts import Cuts
@@ -95,6 +98,9 @@ from knowledge.ports import Embedder, VectorStore
 from knowledge.rerank import Reranker
 from knowledge.tunings import Tunings
 from knowledge.wiring import Knowledge
+
+# What showing a file may take: somebody waits for it, and the process that answers chats stands beside it.
+SHOWN = Limits(resident=768 << 20, silent=15.0, seconds=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class Services:
     keeper: Keeper
     tuning: TuningService
     rechunking: Rechunking
+    originals: Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,7 @@ class Twins:
     events: JobEvents | None = None
     handlers: Sequence[Handler[Any]] = ()
     parser: Parser | None = field(default_factory=DirectParser)
+    viewer: Viewer | None = field(default_factory=DirectParser)
     clock: Callable[[], datetime] = now
     reranker: Reranker | None = None
     fetcher: Fetcher | None = None
@@ -165,7 +173,7 @@ async def running_services(
 
     Without a Redis nothing is queued: the caller runs the pipeline itself.
     """
-    twins = twins or Twins(parser=None)
+    twins = twins or Twins(parser=None, viewer=None)
     settings.data.mkdir(parents=True, exist_ok=True)
     parts = knowledge_wiring.build(
         settings,
@@ -179,6 +187,7 @@ async def running_services(
     cache = twins.cache or (RedisCache(redis) if redis else MemoryCache())
     streams = twins.streams or (RedisStreams(redis) if redis else MemoryStreams())
     parser = twins.parser or _parser(settings)
+    viewer = twins.viewer or IsolatedParser(slots=AT_ONCE, limits=SHOWN, ocr="off")
     try:
         await migrate(parts.database)
         await parts.embedders.remember()
@@ -204,6 +213,7 @@ async def running_services(
             behind = _Behind(
                 parts,
                 files,
+                Originals(viewer, files),
                 fetcher,
                 pipeline,
                 parser.load,
@@ -221,6 +231,7 @@ async def running_services(
         await answerer.close()
     finally:
         parser.close()
+        viewer.close()
         await cache.close()
         await streams.close()
         await parts.lexical.close()
@@ -269,6 +280,7 @@ class _Behind:
 
     parts: Knowledge
     files: FileStore
+    originals: Originals
     fetcher: Fetcher
     pipeline: Pipeline
     load: Load
@@ -304,6 +316,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         files=files,
         jobs=jobs,
         past=PastVersions(parts.database),
+        editor=ChunkEditor(parts.database),
         allowed=behind.fetcher.allowed,
     )
     worker = _worker(jobs, has_model=isinstance(answerer, ModelAnswerer))
@@ -367,6 +380,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         turn_list=TurnList(parts.database),
         tuning=TuningService(parts.catalog, parts.retriever, evidence, Tunings(parts.database), clock=behind.clock),
         rechunking=Rechunking(Cuts(parts.database), parts.catalog, knowledge, files, behind.load),
+        originals=behind.originals,
         **_watching(settings, behind, knowledge),
     )
 

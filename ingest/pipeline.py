@@ -12,6 +12,7 @@ import logging
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ from ingest.loaders.source import ArchiveFound
 from ingest.parsing.ports import Load, Unpack
 from ingest.reading import HEARTBEAT_SECONDS, Heard, read_beside
 from knowledge.catalog import Catalog
+from knowledge.chunk_edits import Laid, laid, lay_over
 from knowledge.chunking import Chunking
 from knowledge.claims import Claim, LeaseLost
 from knowledge.embedders import Embedders
@@ -155,26 +157,27 @@ class Pipeline:
         pieces = await asyncio.to_thread(_pieces, loaded, claim, kb.chunking)
         if not pieces:
             raise DocumentRefused("empty", "There is no text in this document.")
-        embedded = await self._published(run, loaded, pieces, kb.chunking)
+        slots, lost = lay_over(pieces, await self._versions.edits(claim))
+        index = partial(indexed, name=claim.name, title=loaded.title)
+        document = await asyncio.to_thread(laid, slots, lost, index)
+        embedded = await self._published(run, loaded, document, kb.chunking)
         await self._delete_orphans(claim.document_id)
-        log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), embedded)
-        return Outcome("live", chunks=len(pieces), embedded=embedded)
+        log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)
+        return Outcome("live", chunks=len(document.pieces), embedded=embedded)
 
-    async def _published(
-        self, run: "_Run", loaded: LoadedDocument, pieces: Sequence[IndexedChunk], cut: Chunking
-    ) -> int:
+    async def _published(self, run: "_Run", loaded: LoadedDocument, document: Laid, cut: Chunking) -> int:
         """→ how many chunks had to be embedded."""
         embedded: set[str] = set()
         for _ in range(SWITCHES):
             kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
             models = self._models(kb)
             for model in models:
-                embedded |= await self._embed_missing(run, kb, model, pieces)
+                embedded |= await self._embed_missing(run, kb, model, document.pieces)
             await self._progress(run, "publishing", 98)
             with suppress(ModelSwitched):
                 await self._versions.publish(
                     run.claim,
-                    pieces,
+                    document,
                     title=loaded.title,
                     media_type=loaded.media_type,
                     embedded=len(embedded),
@@ -216,7 +219,7 @@ class Pipeline:
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         taken = await self._archives.take_out(claim, kb, self._path(claim), lambda heard: self._heard(run, heard))
-        await self._versions.publish(claim, (), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
+        await self._versions.publish(claim, Laid(()), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
         for document_id in taken.gone:
             await self._delete_orphans(document_id)
         log.info("archive unpacked id=%s documents=%d", claim.document_id, len(taken.waiting))
@@ -287,10 +290,11 @@ class _Run:
 
 def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:
     pieces = chunk(loaded, document_id=claim.document_id, cut=cut)
-    return [_indexed(piece, name=claim.name, title=loaded.title) for piece in pieces]
+    return [indexed(piece, name=claim.name, title=loaded.title) for piece in pieces]
 
 
-def _indexed(piece: Chunk, *, name: str, title: str | None) -> IndexedChunk:
+def indexed(piece: Chunk, *, name: str, title: str | None) -> IndexedChunk:
+    """With what is embedded and indexed for a chunk of the document of this name and title."""
     text = indexed_text(title or name, piece)
     heading = heading_text(name, title, piece)
     fingerprint = hashlib.sha256(f"{text}\0{heading}".encode()).hexdigest()[:40]

@@ -219,18 +219,6 @@ class Catalog:
 
     # chunks
 
-    async def chunks_of(self, document: Document, *, limit: int = 100, offset: int = 0) -> list[Chunk]:
-        query = select(chunks).where(chunks.c.document_id == document.id).order_by(chunks.c.ordinal)
-        async with self._database.read() as connection:
-            return [_chunk(row) for row in await connection.execute(query.limit(limit).offset(offset))]
-
-    async def ordinal_of(self, document: Document, chunk_id: str) -> int | None:
-        """Where a chunk stands in the published version of a document; None if it is not there (any more)."""
-        query = select(chunks.c.ordinal).where(chunks.c.id == chunk_id, chunks.c.document_id == document.id)
-        async with self._database.read() as connection:
-            ordinal: int | None = (await connection.execute(query)).scalar()
-        return ordinal
-
     async def live(self, kb_ids: Sequence[str], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases now. What is missing is not valid any more."""
         found = {}
@@ -239,7 +227,7 @@ class Catalog:
             values = {"ids": some, "moment": self._clock()}
             for row in await self._database.rows(_LIVE, values):
                 if row.kb_id in kb_ids:
-                    found[row.id] = FoundChunk(chunk=_chunk(row), document=row.document_name, kb_id=row.kb_id)
+                    found[row.id] = FoundChunk(chunk=chunk_of(row), document=row.document_name, kb_id=row.kb_id)
         return found
 
     async def live_ids(self, kb_id: str) -> set[str]:
@@ -366,6 +354,6 @@ def _document(row: Row[Any], moment: datetime) -> Document:
     )
 
 
-def _chunk(row: Row[Any]) -> Chunk:
+def chunk_of(row: Row[Any]) -> Chunk:
     place = Place(heading=row.heading, page=row.page, sheet=row.sheet, row=row.row)
     return Chunk(id=row.id, document_id=row.document_id, ordinal=row.ordinal, text=row.text, place=place)

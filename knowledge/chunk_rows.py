@@ -54,9 +54,10 @@ async def replace(
     epoch = await next_epoch(connection, owner.kb_id) if changed or gone else 0
     if gone:
         await _log_removals(connection, owner, gone, epoch)
-    # Places may have moved without the text changing, so every row is written anew; unchanged text keeps its epoch.
-    await connection.execute(delete(chunks).where(chunks.c.document_id == owner.document_id))
+    # Places may have moved without the text changing: such a row is written anew, and keeps its epoch.
     rows = [_row(owner, piece, old.get(piece.chunk.id), epoch) for piece in pieces]
+    rows = [row for row in rows if not _is_there(row, old.get(row["id"]))]
+    await _delete(connection, [*gone, *(row["id"] for row in rows if row["id"] in old)])
     if rows:
         await connection.execute(insert(chunks), rows)
     fresh = tuple(piece for piece in pieces if (was := old.get(piece.chunk.id)) is None or _other(was, piece))
@@ -70,6 +71,15 @@ async def remove(connection: AsyncConnection, owner: Owner) -> None:
     if gone:
         await _log_removals(connection, owner, gone, await next_epoch(connection, owner.kb_id))
         await connection.execute(delete(chunks).where(mine))
+
+
+async def _delete(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    for start in range(0, len(ids), BATCH):
+        await connection.execute(delete(chunks).where(chunks.c.id.in_(ids[start : start + BATCH])))
+
+
+def _is_there(row: dict[str, Any], old: Row[Any] | None) -> bool:
+    return old is not None and all(getattr(old, name) == value for name, value in row.items())
 
 
 def _other(old: Row[Any], piece: IndexedChunk) -> bool:

@@ -1,10 +1,11 @@
 """Earlier versions of a document: the chunks they had, who published them, and how long they are kept.
 
 A version is a list of chunks by id and fingerprint. A chunk's text is where it is live, else among the past chunks,
-each once however many versions had it; so publishing writes what it replaced, and no copy of what stayed.
+each once however many versions had it; so publishing writes what it replaced, and no copy of what stayed. What people
+put something else in the place of, or disabled, is among the past chunks as long as that holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from knowledge.chunk_edits import EditKind, Laid, disabled_ordinals, listed
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner, Replaced
 from knowledge.database import Database, now
 from knowledge.errors import NotFound
@@ -25,7 +27,8 @@ KEPT = 10  # versions of a document, the live one among them
 class Version:
     """A publication of a document. ``kept``: its chunks are there, so it can be compared and made live again.
 
-    ``restored_from`` is the earlier version that it repeats; ``embedded`` how many chunks had no vector yet.
+    ``restored_from`` is the earlier version that it repeats; ``embedded`` how many chunks had no vector yet. ``edit``
+    is what people did to a chunk, for a version that is nothing else.
     """
 
     number: int
@@ -40,6 +43,7 @@ class Version:
     size: int | None = None
     message: str | None = None
     kept: bool = True
+    edit: EditKind | None = None
 
 
 class PastVersions:
@@ -74,34 +78,57 @@ async def version_row(connection: AsyncConnection, document_id: str, number: int
 async def pieces_of(connection: AsyncConnection, version: Row[Any]) -> list[IndexedChunk]:
     """What a version is made of. Raises NotFound ``version_not_found`` for one that is not kept."""
     known = await _texts(connection, version.document_id)
-    listed = version.pieces if version.pieces is not None else await _live_pieces(connection, version)
-    found = []
-    for ordinal, (chunk_id, fingerprint, page, sheet, row) in enumerate(listed):
-        text = known.get((chunk_id, fingerprint))
-        if text is None:
-            raise _not_kept(version.number)
-        place = Place(text.heading, page, sheet, row)
-        chunk = Chunk(chunk_id, version.document_id, ordinal, text.text, place)
-        found.append(IndexedChunk(chunk, text.indexed, text.indexed_heading, fingerprint))
-    if not found:
+    rows = version.pieces if version.pieces is not None else await _live_pieces(connection, version)
+    off = disabled_ordinals(version.edits)
+    numbers = (ordinal for ordinal in range(len(rows) + len(off)) if ordinal not in off)
+    found = [_found(version, ordinal, row, known) for ordinal, row in zip(numbers, rows, strict=True)]
+    if not (found or version.edits):
         raise _not_kept(version.number)
     return found
+
+
+async def hidden_of(
+    connection: AsyncConnection, version: Row[Any], *, only: Sequence[dict[str, Any]] | None = None
+) -> dict[int, list[IndexedChunk]]:
+    """Number of an edit's first chunk → what was read there. Raises NotFound ``version_not_found``."""
+    edits = [kept for kept in (version.edits or () if only is None else only) if kept["first"] is not None]
+    known = await _texts(connection, version.document_id) if edits else {}
+    return {kept["first"]: [_found(version, 0, row, known) for row in kept["base"]] for kept in edits}
+
+
+async def laid_of(connection: AsyncConnection, version: Row[Any]) -> Laid:
+    """A version to be published again. Raises NotFound ``version_not_found``."""
+    bases = (await hidden_of(connection, version)).values()
+    return Laid(await pieces_of(connection, version), [piece for base in bases for piece in base], version.edits)
+
+
+def _found(
+    version: Row[Any], ordinal: int, row: Sequence[Any], known: Mapping[tuple[str, str], Row[Any]]
+) -> IndexedChunk:
+    chunk_id, fingerprint, page, sheet, line = row
+    text = known.get((chunk_id, fingerprint))
+    if text is None:
+        raise _not_kept(version.number)
+    place = Place(text.heading, page, sheet, line)
+    chunk = Chunk(chunk_id, version.document_id, ordinal, text.text, place)
+    return IndexedChunk(chunk, text.indexed, text.indexed_heading, fingerprint)
 
 
 async def keep(
     connection: AsyncConnection,
     owner: Owner,
-    pieces: Sequence[IndexedChunk],
+    laid: Laid,
     replaced: Replaced,
     version: dict[str, Any],
 ) -> None:
     """Note a publication, and put aside what it replaced; the oldest version is forgotten."""
     number: int = version["number"]
     await _note_before(connection, owner, replaced, number - 1)
-    await _put_aside(connection, owner, replaced.gone, number - 1)
-    listed = [_piece(piece) for piece in pieces]
-    row = {"document_id": owner.document_id, "tenant": owner.tenant, "pieces": listed, "chunks": len(pieces)}
-    await connection.execute(insert(document_versions).values(**row, **version, published_at=now()))
+    await _put_aside(connection, owner, [_gone(row) for row in replaced.gone], number - 1)
+    await _put_aside(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
+    row = {"document_id": owner.document_id, "tenant": owner.tenant, **version, "published_at": now()}
+    made_of = {"pieces": [listed(piece) for piece in laid.pieces], "chunks": len(laid.pieces), "edits": laid.edits}
+    await connection.execute(insert(document_versions).values(**row, **made_of))
     oldest = number - KEPT
     mine = document_versions.c.document_id == owner.document_id
     await connection.execute(delete(document_versions).where(mine, document_versions.c.number <= oldest))
@@ -125,27 +152,27 @@ async def hashes(connection: AsyncConnection, which: ColumnElement[bool]) -> set
 async def _note_before(connection: AsyncConnection, owner: Owner, replaced: Replaced, number: int) -> None:
     """List a version that was published before lists were kept."""
     unlisted = and_(_is(owner.document_id, number), document_versions.c.pieces.is_(None))
-    listed = [_listed(row) for row in sorted(replaced.before.values(), key=lambda row: row.ordinal)]
-    if listed:
-        await connection.execute(update(document_versions).where(unlisted).values(pieces=listed))
+    before = [_listed(row) for row in sorted(replaced.before.values(), key=lambda row: row.ordinal)]
+    if before:
+        await connection.execute(update(document_versions).where(unlisted).values(pieces=before))
 
 
-async def _put_aside(connection: AsyncConnection, owner: Owner, gone: Sequence[Row[Any]], last: int) -> None:
-    rows = [
-        {
-            "id": row.id,
-            "fingerprint": row.fingerprint,
-            "tenant": owner.tenant,
-            "kb_id": owner.kb_id,
-            "document_id": owner.document_id,
-            "last_version": last,
-            "text": row.text,
-            "heading": row.heading,
-            "indexed": row.indexed,
-            "indexed_heading": row.indexed_heading,
-        }
-        for row in gone
-    ]
+def _gone(row: Row[Any]) -> dict[str, Any]:
+    names = ("id", "fingerprint", "text", "heading", "indexed", "indexed_heading")
+    return {name: getattr(row, name) for name in names}
+
+
+def _hidden(piece: IndexedChunk) -> dict[str, Any]:
+    chunk = piece.chunk
+    said = {"text": chunk.text, "heading": chunk.place.heading}
+    return {"id": chunk.id, "fingerprint": piece.fingerprint, **said, "indexed": piece.indexed} | {
+        "indexed_heading": piece.heading
+    }
+
+
+async def _put_aside(connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int) -> None:
+    ids = {"tenant": owner.tenant, "kb_id": owner.kb_id, "document_id": owner.document_id, "last_version": last}
+    rows = [{**text, **ids} for text in texts]
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
         again = past_chunks.c.id.in_([row["id"] for row in some])
@@ -173,11 +200,6 @@ async def _live_pieces(connection: AsyncConnection, version: Row[Any]) -> list[t
     return [_listed(row) for row in await connection.execute(mine)]
 
 
-def _piece(piece: IndexedChunk) -> tuple[Any, ...]:
-    place = piece.chunk.place
-    return piece.chunk.id, piece.fingerprint, place.page, place.sheet, place.row
-
-
 def _listed(row: Row[Any]) -> tuple[Any, ...]:
     return row.id, row.fingerprint, row.page, row.sheet, row.row
 
@@ -200,6 +222,7 @@ def _version(row: Row[Any], *, live: int) -> Version:
         size=row.size,
         message=row.message,
         kept=row.pieces is not None or row.number == live,
+        edit=row.edit,
     )
 
 

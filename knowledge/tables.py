@@ -6,6 +6,8 @@ written and forgotten after it is deleted, so that no crash can leave a vector t
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
 ``knowledge_bases.tuning``: learned weights, see :mod:`knowledge.weights`; None: as shipped.
 ``cut`` says how the chunks were made (``Chunking.key``); NULL: by the defaults.
+``document_versions.edits`` is what people changed of it (:mod:`knowledge.chunk_edits`); ``edit`` what a version was
+made for, where that was a change of a chunk.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
@@ -90,6 +92,8 @@ document_versions = Table(
     Column("message", Text),
     Column("pieces", JSON(none_as_null=True)),
     Column("cut", String(40)),
+    Column("edits", JSON(none_as_null=True)),
+    Column("edit", String(16)),
 )
 
 # Chunks that earlier versions have and the live one has not, as they were indexed. ``last_version`` had it.

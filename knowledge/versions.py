@@ -14,6 +14,7 @@ from sqlalchemy import and_, insert, or_, select, update
 
 from knowledge import chunk_rows, past, radar
 from knowledge.catalog import next_epoch
+from knowledge.chunk_edits import Edit, Laid, edit_of
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner
 from knowledge.chunking import DEFAULT, Chunking
 from knowledge.claims import LEASE, Claim, LeaseLost, held, require_lease
@@ -21,6 +22,7 @@ from knowledge.database import Database, now
 from knowledge.errors import Conflict
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
 from knowledge.origins import note_origin
+from knowledge.republish import locked, republish
 from knowledge.retired import require_model
 from knowledge.tables import document_versions, documents
 from knowledge.validity import Window
@@ -222,7 +224,7 @@ class Versions:
     async def publish(
         self,
         claim: Claim,
-        pieces: Sequence[IndexedChunk],
+        laid: Laid,
         *,
         title: str | None,
         media_type: str,
@@ -232,21 +234,21 @@ class Versions:
         models: Collection[str] | None = None,
         cut: Chunking = DEFAULT,
     ) -> None:
-        """Make these chunks, which were ``cut`` so, the document, in one transaction.
+        """Make what is laid, which was ``cut`` so, the document, in one transaction.
 
         ``window`` is what the document itself says of when it is valid; None leaves what people said. ``models`` are
         those whose vectors of the chunks are written. Raises ModelSwitched when the knowledge base stands on another
         one by now, and LeaseLost; then nothing has changed.
         """
         owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
-        says = await asyncio.to_thread(radar.stated, pieces, document=claim.name)
+        says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
         async with self._database.write(claim.kb_id) as connection:
             version = await require_lease(connection, claim) + 1
             if models is not None:
                 await require_model(connection, claim.kb_id, models)
-            replaced = await chunk_rows.replace(connection, owner, pieces, changed=window is not None)
+            replaced = await chunk_rows.replace(connection, owner, laid.pieces, changed=window is not None)
             values = {"version": version, "title": title, "media_type": media_type, "live_hash": claim.content_hash}
             values |= {"cut": cut.key}
             changed = update(documents).where(documents.c.id == claim.document_id)
@@ -260,8 +262,15 @@ class Versions:
                 "size": row.size,
                 "published_by": row.received_by,
             }
-            await past.keep(connection, owner, pieces, replaced, noted)
-            await radar.watch(connection, owner, pieces, replaced, says)
+            await past.keep(connection, owner, laid, replaced, noted)
+            await radar.watch(connection, owner, laid.pieces, replaced, says)
+
+    async def edits(self, claim: Claim) -> list[Edit]:
+        """What people changed of the live version's chunks, and what of that was lost before."""
+        live = (document_versions.c.document_id == documents.c.id) & (document_versions.c.number == documents.c.version)
+        query = select(document_versions.c.edits).join(documents, live).where(documents.c.id == claim.document_id)
+        async with self._database.read() as connection:
+            return [edit_of(kept) for kept in (await connection.execute(query)).scalar() or ()]
 
     # earlier versions
 
@@ -271,26 +280,12 @@ class Versions:
         A run that is under way for newer bytes ends. Raises NotFound ``version_not_found``, Conflict
         ``document_deleted``.
         """
-        owner = Owner(document.tenant, document.kb_id, document.id)
-        mine = documents.c.id == document.id
         async with self._database.write(document.kb_id) as connection:
-            row = (await connection.execute(select(documents).where(mine).with_for_update())).one()
-            if row.status == DocumentStatus.DELETED:
-                raise Conflict("This document was deleted. Upload it again.", code="document_deleted")
+            row = await locked(connection, document.id)
             old = await past.version_row(connection, document.id, number)
-            pieces = await past.pieces_of(connection, old)
-            replaced = await chunk_rows.replace(connection, owner, pieces)
-            same = {name: getattr(old, name) for name in ("title", "media_type", "content_hash", "message", "cut")}
-            size = row.size if old.size is None else old.size
-            waits = {"status": DocumentStatus.RECEIVED, "settles": True, "attempts": 0, "progress": 0, "reason": None}
-            freed = {"owner": None, "lease_until": None, "stage": None, "updated_at": now()}
-            now_live = {"version": row.version + 1, "live_hash": old.content_hash, "size": size}
-            await connection.execute(update(documents).where(mine).values(**same, **now_live, **waits, **freed))
-            restored_from = old.restored_from or number
-            noted = {**same, "number": row.version + 1, "size": size, "embedded": 0, "published_by": by}
-            await past.keep(connection, owner, pieces, replaced, {**noted, "restored_from": restored_from})
-            says = await asyncio.to_thread(radar.stated, replaced.fresh, document=document.name)
-            await radar.watch(connection, owner, pieces, replaced, says)
+            laid = await past.laid_of(connection, old)
+            came_from = old.restored_from or number
+            await republish(connection, row, old, laid, published_by=by, restored_from=came_from)
 
     async def before(self, document: Document) -> int:
         """The version that undoing the last publication brings back. Raises Conflict ``nothing_to_undo``.

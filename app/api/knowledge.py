@@ -14,7 +14,7 @@ from starlette.types import Scope
 from app.api.bodies import MOST, Body
 from app.api.dependencies import Reader, TheServices, Writer
 from app.api.problems import problems
-from app.api.render import change_json, chunk_json, document_json, kb_json, search_json, version_json
+from app.api.render import change_json, document_json, kb_json, listed_json, search_json, version_json
 from app.api.sources import whence_json
 from app.services import Received
 from knowledge.models import DocumentStatus
@@ -212,9 +212,12 @@ async def list_chunks(
     limit: int = Query(default=100, ge=1, le=500),
     offset: int = Query(default=0, ge=0, le=MOST),
 ) -> dict[str, Any]:
-    """The chunks of the live version, in reading order."""
-    document, chunks = await services.knowledge.chunks(who.tenant, document_id, limit=limit, offset=offset)
-    return {"document": document_json(document), "chunks": [chunk_json(c) for c in chunks], "total": document.chunks}
+    """The chunks of the live version, in reading order, and what people changed of them.
+
+    ``disabled`` ones are in no answer; ``read`` is what an edited one was made from.
+    """
+    document, chunks, total = await services.knowledge.chunks(who.tenant, document_id, limit=limit, offset=offset)
+    return {"document": document_json(document), "chunks": [listed_json(c) for c in chunks], "total": total}
 
 
 @router.post("/knowledge-bases/{kb}/search")

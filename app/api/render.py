@@ -15,6 +15,8 @@ from app.identity.keys import Key
 from app.identity.users import Member
 from app.jobs.models import Artifact, Job
 from app.jobs.service import JobService
+from knowledge.chunk_editor import ListedChunk
+from knowledge.chunk_edits import Edit
 from knowledge.models import Chunk, Document, KnowledgeBase, Place
 from knowledge.past import Version
 from knowledge.retriever import Retrieval
@@ -71,6 +73,16 @@ def chunk_json(chunk: Chunk) -> dict[str, Any]:
         "sheet": place.sheet,
         "row": place.row,
     }
+
+
+def listed_json(listed: ListedChunk) -> dict[str, Any]:
+    edited = {"edited_by": listed.edited_by, "edited_at": _moment(listed.edited_at), "read": list(listed.read)}
+    return {**chunk_json(listed.chunk), "disabled": listed.disabled, **edited}
+
+
+def edit_json(edit: Edit) -> dict[str, Any]:
+    parts = [{"text": part.text, "disabled": part.disabled} for part in edit.parts]
+    return {"chunks": parts, "edited_by": edit.by, "edited_at": edit.at.isoformat()}
 
 
 def version_json(version: Version, document: Document) -> dict[str, Any]:

@@ -7,19 +7,21 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Response
 
+from app.console.authors import names_of
 from app.console.guard import ConsoleRoute, Reading, Writing
 from app.console.pages import Visit, back_to, page, path_of, see
-from app.console.paging import Pages
+from app.console.paging import CHUNKS_PER_PAGE, Pages
 from app.console.texts import language_of, sentence_of
 from app.console.versions import typed_window
+from app.identity.keys import Scope
 from knowledge.catalog import Catalog
+from knowledge.chunk_editor import ListedChunk
 from knowledge.database import now
 from knowledge.errors import CopilotError, DocumentRefused, InvalidInput
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
 from knowledge.widths import width
 
 DOCUMENTS_PER_PAGE = 50
-CHUNKS_PER_PAGE = 50
 # A received document is taken within seconds when a worker runs; after this long, none does.
 WAITED_LONG = timedelta(seconds=30)
 
@@ -106,19 +108,24 @@ async def document(
     knowledge = visit.services.knowledge
     shown = await knowledge.catalog.document(visit.tenant, document_id)
     base = await knowledge.catalog.knowledge_base(visit.tenant, shown.kb_id)
-    ordinal = await knowledge.catalog.ordinal_of(shown, chunk) if chunk else None
+    ordinal = await knowledge.editor.ordinal_of(shown, chunk) if chunk else None
     if ordinal is not None:
         number = ordinal // CHUNKS_PER_PAGE + 1
-    pages = Pages.holding(number, CHUNKS_PER_PAGE, shown.chunks)
-    _, chunks = await knowledge.chunks(visit.tenant, document_id, limit=pages.per_page, offset=pages.offset)
+    _, total = await knowledge.editor.page(shown, limit=1, offset=0)
+    pages = Pages.holding(number, CHUNKS_PER_PAGE, total)
+    chunks, _ = await knowledge.editor.page(shown, limit=pages.per_page + 1, offset=pages.offset)
+    following = [each.chunk.id for each in chunks[1:]] + [""]
     return page(
         visit,
         "document.html",
         base=base,
         document=shown,
         whence=await visit.services.sources.whence(shown.id),
-        chunks=[(piece, round(width(piece.text))) for piece in chunks],
+        chunks=list(zip(chunks, map(_width, chunks), following, strict=False))[: pages.per_page],
         pages=pages,
+        lost=await knowledge.editor.lost(shown),
+        names=await names_of(visit),
+        editable=visit.may(Scope.WRITE) and _is_editable(shown),
         target=chunk if ordinal is not None else "",
         target_gone=bool(chunk) and ordinal is None,
         waiting=_waits_for_nobody([shown]),
@@ -126,6 +133,17 @@ async def document(
         max_mb=visit.services.settings.max_upload_mb,
         versions=await knowledge.past.of(shown),
         window=typed_window(shown),
+    )
+
+
+def _width(listed: ListedChunk) -> int:
+    return round(width(listed.chunk.text))
+
+
+def _is_editable(document: Document) -> bool:
+    """While new bytes are processed, whatever is changed now would be about the old ones."""
+    return document.live_hash is not None and (
+        document.status not in UNDER_WAY or document.live_hash == document.content_hash
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+CHUNKS_PER_PAGE = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Pages:

@@ -2,5 +2,6 @@
 
 from ingest.loaders.members import unpack
 from ingest.loaders.registry import load, load_bytes
+from ingest.loaders.showing import blocks, page_picture, pages
 
-__all__ = ["load", "load_bytes", "unpack"]
+__all__ = ["blocks", "load", "load_bytes", "page_picture", "pages", "unpack"]

@@ -1,7 +1,8 @@
 """The process that reads files, one after the other: ``python -m ingest.parsing.child MODULE BYTES``.
 
-``MODULE`` has ``load`` and ``unpack`` (:mod:`ingest.loaders`); ``BYTES`` is the most memory that may be asked for.
-Requests come by standard input. Where that ends the parent is gone, and everything started here goes, too.
+``MODULE`` has ``load``, ``unpack`` and what shows files (:mod:`ingest.loaders`); ``BYTES`` is the most memory that may
+be asked for. Requests come by standard input. Where that ends the parent is gone, and everything started here goes,
+too.
 """
 
 import gc
@@ -21,7 +22,16 @@ from typing import BinaryIO
 
 from ingest.loaders.source import ArchiveFound, too_large
 from ingest.ocr.choice import recognizer_named
-from ingest.parsing.wire import Message, TooLong, document_message, packed, taken, unpacked_message
+from ingest.parsing.wire import (
+    Message,
+    TooLong,
+    document_message,
+    packed,
+    pages_message,
+    picture_message,
+    taken,
+    unpacked_message,
+)
 from knowledge.errors import DocumentRefused
 
 _READ = 1 << 16
@@ -78,6 +88,13 @@ def _read(parsers: ModuleType, request: Message, progress: Callable[[int, int], 
     if kind == "unpack":
         folder = Path(asked["folder"])
         return unpacked_message(parsers.unpack(path, name=name, folder=folder, max_bytes=most, progress=progress))
+    if kind == "blocks":
+        shown = parsers.blocks(path, name=name, max_bytes=most, most=asked["most"], progress=progress)
+        return document_message(shown)
+    if kind == "pages":
+        return pages_message(parsers.pages(path, first=asked["first"], count=asked["count"], max_bytes=most))
+    if kind == "picture":
+        return picture_message(parsers.page_picture(path, number=asked["number"], max_bytes=most))
     soffice = Path(asked["soffice"]) if asked["soffice"] else None
     recognizer = recognizer_named(asked["ocr"])
     document = parsers.load(path, name=name, max_bytes=most, progress=progress, soffice=soffice, recognizer=recognizer)

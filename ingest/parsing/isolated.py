@@ -12,7 +12,8 @@ from ingest.blocks import LoadedDocument
 from ingest.loaders.source import ArchiveFound, Progress, corrupt, silent
 from ingest.ocr.choice import RecognizerName
 from ingest.parsing.process import TICK_MS, Died, Limits, ParserProcess
-from ingest.parsing.wire import Message, document_of, unpacked_of
+from ingest.parsing.wire import Message, document_of, pages_of, picture_of, unpacked_of
+from ingest.shown import ShownPages
 from ingest.unpacked import Unpacked
 from knowledge.errors import DocumentRefused
 
@@ -23,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class IsolatedParser:
-    """:class:`ingest.parsing.ports.Parser` for any number of threads, ``slots`` of them at a time.
+    """A parser and a viewer (:mod:`ingest.parsing.ports`) for any number of threads, ``slots`` of them at a time.
 
-    ``module`` has the functions ``load`` and ``unpack`` that the processes call; ``soffice`` is LibreOffice's program,
-    ``ocr`` what reads pictures (:func:`ingest.ocr.choice.recognizer_named`).
+    ``module`` has the functions that the processes call, named as the methods here; ``soffice`` is LibreOffice's
+    program, ``ocr`` what reads pictures (:func:`ingest.ocr.choice.recognizer_named`).
     """
 
     def __init__(
@@ -63,6 +64,34 @@ class IsolatedParser:
         answer = self._ask({"unpack": {**asked, "folder": str(folder.absolute())}}, progress)
         try:
             return unpacked_of(answer["unpacked"])
+        except (ValueError, TypeError, LookupError):
+            _refuse(answer)
+
+    def blocks(self, path: Path, *, name: str, max_bytes: int, most: int) -> LoadedDocument:
+        """Raises as :meth:`load` does."""
+        asked = {"path": str(path.absolute()), "name": name, "max_bytes": max_bytes, "most": most}
+        answer = self._ask({"blocks": asked}, silent)
+        try:
+            return document_of(answer["document"])
+        except (ValueError, TypeError, LookupError):
+            _refuse(answer)
+
+    def pages(self, path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
+        """Raises as :meth:`load` does."""
+        asked = {"path": str(path.absolute()), "name": "", "max_bytes": max_bytes, "first": first, "count": count}
+        answer = self._ask({"pages": asked}, silent)
+        try:
+            return pages_of(answer["pages"])
+        except (ValueError, TypeError, LookupError):
+            _refuse(answer)
+
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+        """Raises as :meth:`load` does."""
+        answer = self._ask(
+            {"picture": {"path": str(path.absolute()), "name": "", "max_bytes": max_bytes, "number": number}}, silent
+        )
+        try:
+            return picture_of(answer["picture"])
         except (ValueError, TypeError, LookupError):
             _refuse(answer)
 

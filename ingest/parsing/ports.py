@@ -7,6 +7,7 @@ from typing import Protocol
 from ingest.blocks import LoadedDocument
 from ingest.loaders.source import Progress, silent
 from ingest.ocr.choice import RecognizerName, recognizer_named
+from ingest.shown import ShownPages
 from ingest.unpacked import Unpacked
 
 
@@ -36,6 +37,21 @@ class Parser(Protocol):
     def close(self) -> None: ...
 
 
+class Viewer(Protocol):
+    """What a page of the console shows of a file, until it is closed. Blocking. All raise DocumentRefused."""
+
+    def blocks(self, path: Path, *, name: str, max_bytes: int, most: int) -> LoadedDocument:
+        """To the block that passes ``most`` characters; see :data:`ingest.shown.CUT`."""
+
+    def pages(self, path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
+        """Of a PDF or a picture, from page ``first`` on, counted from 1."""
+
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+        """A page as WebP."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DirectParser:
     """Reads here and now: for tests, and where a crash may end the process."""
@@ -59,6 +75,21 @@ class DirectParser:
         from ingest.loaders import unpack
 
         return unpack(path, name=name, folder=folder, max_bytes=max_bytes, progress=progress)
+
+    def blocks(self, path: Path, *, name: str, max_bytes: int, most: int) -> LoadedDocument:
+        from ingest.loaders import blocks
+
+        return blocks(path, name=name, max_bytes=max_bytes, most=most)
+
+    def pages(self, path: Path, *, first: int, count: int, max_bytes: int) -> ShownPages:
+        from ingest.loaders import pages
+
+        return pages(path, first=first, count=count, max_bytes=max_bytes)
+
+    def page_picture(self, path: Path, *, number: int, max_bytes: int) -> bytes:
+        from ingest.loaders import page_picture
+
+        return page_picture(path, number=number, max_bytes=max_bytes)
 
     def close(self) -> None:
         """Nothing is held."""

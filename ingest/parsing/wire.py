@@ -3,6 +3,7 @@
 Not pickle: a parser that a hostile file has taken over could send code, and its parent would run it.
 """
 
+import base64
 import json
 import struct
 from dataclasses import fields
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, get_args
 
 from ingest.blocks import Block, LoadedDocument
+from ingest.shown import ShownLine, ShownPage, ShownPages
 from ingest.unpacked import LeftOut, Member, Unpacked
 from knowledge.validity import Window
 
@@ -80,6 +82,31 @@ def unpacked_of(content: Any) -> Unpacked:
     """Raises as :func:`document_of` does."""
     members, left_out = content
     return Unpacked(tuple(Member(*member) for member in members), tuple(LeftOut(*left) for left in left_out))
+
+
+def pages_message(shown: ShownPages) -> Message:
+    pages = [[page.width, page.height, [list(_values(line).values()) for line in page.lines]] for page in shown.pages]
+    return {"pages": [shown.total, shown.first, pages]}
+
+
+def pages_of(content: Any) -> ShownPages:
+    """Raises as :func:`document_of` does."""
+    total, first, pages = content
+    return ShownPages(int(total), int(first), tuple(_page_of(*page) for page in pages))
+
+
+def _page_of(width: float, height: float, lines: list[Any]) -> ShownPage:
+    made = (ShownLine(str(text), *(float(number) for number in place)) for text, *place in lines)
+    return ShownPage(float(width), float(height), tuple(made))
+
+
+def picture_message(picture: bytes) -> Message:
+    return {"picture": base64.b64encode(picture).decode("ascii")}
+
+
+def picture_of(content: Any) -> bytes:
+    """Raises as :func:`document_of` does."""
+    return base64.b64decode(content, validate=True)
 
 
 def _values(value: Any) -> dict[str, Any]:

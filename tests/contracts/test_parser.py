@@ -8,9 +8,10 @@ import pytest
 from ingest.blocks import Faq, Heading, Table, Text
 from ingest.loaders.source import ArchiveFound
 from ingest.parsing import DirectParser, IsolatedParser, Parser
+from ingest.shown import CUT
 from knowledge.errors import DocumentRefused
 from knowledge.validity import Window, written
-from tests.ingest.loaders.made import workbook
+from tests.ingest.loaders.made import pdf, workbook
 from tests.ingest.loaders.test_members import zipped
 
 PAGE = "# 标题\n\n正文 \U0001f600\n\n| 商品 | 价格 |\n|---|---|\n| 耳机 | 299 |\n\n"
@@ -101,3 +102,22 @@ def test_what_progress_raises_ends_the_reading(parser: Parser, file: Path, tmp_p
     file.write_bytes(zipped([("a.md", b"x")]))
     with pytest.raises(Unwanted):
         parser.unpack(file, name="a.zip", folder=tmp_path, max_bytes=MAX_BYTES, progress=unwanted)
+
+
+def test_what_is_shown_of_a_file_is_the_same_in_both(parser: Parser, file: Path) -> None:
+    assert isinstance(parser, DirectParser | IsolatedParser)
+    file.write_bytes(pdf([["Rules of return"], ["The fee is 30 yuan."]]))
+    shown = parser.pages(file, first=2, count=5, max_bytes=MAX_BYTES)
+    assert shown == DirectParser().pages(file, first=2, count=5, max_bytes=MAX_BYTES)
+    assert (shown.total, shown.first, [line.text for line in shown.pages[0].lines]) == (2, 2, ["The fee is 30 yuan."])
+    (line,) = shown.pages[0].lines
+    assert 0 < line.left < line.left + line.width < shown.pages[0].width
+    assert 0 < line.top < line.top + line.height < shown.pages[0].height / 2  # it stands in the upper half
+    assert parser.page_picture(file, number=2, max_bytes=MAX_BYTES)[8:12] == b"WEBP"
+    with pytest.raises(DocumentRefused):
+        parser.page_picture(file, number=3, max_bytes=MAX_BYTES)
+    file.write_text(PAGE, encoding="utf-8")
+    whole = parser.blocks(file, name="a.md", max_bytes=MAX_BYTES, most=1000)
+    assert whole.blocks == DirectParser().load(file, name="a.md", max_bytes=MAX_BYTES).blocks
+    part = parser.blocks(file, name="a.md", max_bytes=MAX_BYTES, most=3)
+    assert (part.blocks, part.notes) == ((whole.blocks[0], Text("正")), (CUT,))

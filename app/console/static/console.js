@@ -91,6 +91,12 @@ document.addEventListener("htmx:confirm", async (event) => {
   else toast(say("js.failed"));
 });
 
+// What other scripts ask and say here, too.
+document.addEventListener("console:ask", async ({ detail: { question, yes, then } }) => {
+  if (await confirmed(question, yes)) then();
+});
+document.addEventListener("console:toast", ({ detail }) => toast(detail));
+
 // --- times, in the visitor's zone ---
 
 const clock = new Intl.DateTimeFormat(root.lang, { dateStyle: "medium", timeStyle: "short" });
@@ -103,6 +109,7 @@ function localTimes(within) {
   }
 }
 localTimes(document);
+document.addEventListener("console:swapped", () => localTimes(document));
 
 // --- copying ---
 

@@ -122,9 +122,9 @@ async def test_a_document_shows_its_chunks_in_reading_order_with_their_place(tmp
 async def test_a_link_to_a_chunk_opens_the_page_it_is_on(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, services):
         document = await take_in(services, "shop", "手册.md", long_document(60))
-        _, last = await services.knowledge.chunks(DEFAULT_TENANT, document.id, limit=1, offset=55)
-        page = await see(http, f"/console/documents/{document.id}?chunk={last[0].id}")
-        assert one(page, ".chunk.target").attributes["id"] == last[0].id
+        _, (last,), _ = await services.knowledge.chunks(DEFAULT_TENANT, document.id, limit=1, offset=55)
+        page = await see(http, f"/console/documents/{document.id}?chunk={last.chunk.id}")
+        assert one(page, ".chunk.target").attributes["id"] == last.chunk.id
         assert words(page, ".chunk-number") == "#51"
         gone = await see(http, f"/console/documents/{document.id}?chunk=feedbeef")
         assert "已不在当前版本里" in words(gone)

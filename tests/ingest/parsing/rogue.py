@@ -38,5 +38,13 @@ def load(path: Path, *, name: str, max_bytes: int, progress, soffice, recognizer
     return LoadedDocument("text/plain", (Text(f"{name} {os.getpid()}"),))
 
 
+def page_picture(path: Path, *, number: int, max_bytes: int) -> bytes:
+    held = []
+    while number == 1:
+        held.append(bytearray(b"x") * (1 << 20))
+    time.sleep(600)
+    return b""
+
+
 def _child_of_its_own() -> int:
     return subprocess.Popen(["sleep", "600"]).pid

@@ -151,3 +151,13 @@ def test_a_killed_parent_leaves_nothing_behind(file: Path) -> None:
     parent.kill()
     parent.wait()
     wait_for(lambda: not runs(int(file.read_text())))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_page_that_cannot_be_drawn_in_bounds_is_refused_and_the_next_file_is_read(
+    parser: IsolatedParser, file: Path, number: int
+) -> None:
+    with pytest.raises(DocumentRefused) as caught:
+        parser.page_picture(file, number=number, max_bytes=1)
+    assert caught.value.reason == "too_large"
+    assert read(parser, file).startswith("good")
