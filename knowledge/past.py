@@ -97,8 +97,7 @@ async def keep(
 ) -> None:
     """Note a publication, and put aside what it replaced; the oldest version is forgotten."""
     number: int = version["number"]
-    await _note_before(connection, owner, replaced, number - 1)
-    await _put_aside(connection, owner, replaced.gone, number - 1)
+    await put_aside(connection, owner, replaced, number - 1)
     listed = [_piece(piece) for piece in pieces]
     row = {"document_id": owner.document_id, "tenant": owner.tenant, "pieces": listed, "chunks": len(pieces)}
     await connection.execute(insert(document_versions).values(**row, **version, published_at=now()))
@@ -107,6 +106,12 @@ async def keep(
     await connection.execute(delete(document_versions).where(mine, document_versions.c.number <= oldest))
     of_none = past_chunks.c.last_version <= oldest
     await connection.execute(delete(past_chunks).where(past_chunks.c.document_id == owner.document_id, of_none))
+
+
+async def put_aside(connection: AsyncConnection, owner: Owner, replaced: Replaced, last: int) -> None:
+    """Keep what is not live any more, of which version ``last`` was made."""
+    await _note_before(connection, owner, replaced, last)
+    await _keep_chunks(connection, owner, replaced.gone, last)
 
 
 async def forget(connection: AsyncConnection, document_id: str) -> None:
@@ -130,7 +135,7 @@ async def _note_before(connection: AsyncConnection, owner: Owner, replaced: Repl
         await connection.execute(update(document_versions).where(unlisted).values(pieces=listed))
 
 
-async def _put_aside(connection: AsyncConnection, owner: Owner, gone: Sequence[Row[Any]], last: int) -> None:
+async def _keep_chunks(connection: AsyncConnection, owner: Owner, gone: Sequence[Row[Any]], last: int) -> None:
     rows = [
         {
             "id": row.id,

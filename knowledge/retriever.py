@@ -71,9 +71,9 @@ class Retriever:
         self._synonyms = synonyms
 
     async def search(
-        self, tenant: str, question: str, *, kbs: Sequence[str] | None = None, limit: int = 8
+        self, tenant: str, question: str, *, kbs: Sequence[str] | None = None, limit: int = 8, whole: bool = False
     ) -> Retrieval:
-        """The best ``limit`` passages of the named knowledge bases (all, when None).
+        """The best ``limit`` passages of the named knowledge bases (all, when None); ``whole``: what is below, too.
 
         Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
         ``vectors_unavailable`` or ``embedder_…``.
@@ -89,8 +89,10 @@ class Retriever:
         vectors = [await self._embedders.questions(models, phrasing) for phrasing in phrasings]
         clock.lap("embed")
         searched = zip(phrasings, vectors, strict=True)
-        found = await asyncio.gather(*(self._found(bases, *each, limit=limit, clock=clock) for each in searched))
-        ranked = await self._ranked(question, _together(found), limit, clock)
+        found = await asyncio.gather(
+            *(self._found(bases, *each, limit=limit, whole=whole, clock=clock) for each in searched)
+        )
+        ranked = await self._ranked(question, _together(found), None if whole else limit, clock)
         clock.total()
         return Retrieval(
             ranked.passages,
@@ -116,19 +118,20 @@ class Retriever:
         vectors: Mapping[str, Vector],
         *,
         limit: int,
+        whole: bool,
         clock: "_Clock",
     ) -> list[Passage]:
         """By one phrasing, best first."""
         dense, lexical, live = await self._candidates_of(bases, question, vectors, limit=limit, clock=clock)
         depth = max(self._candidates, limit)
         candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
-        most = max(limit, self._rerank.top if self._rerank else 0)
+        most = len(candidates) if whole else max(limit, self._rerank.top if self._rerank else 0)
         return _passages(bases, question, candidates, live, most)
 
-    async def _ranked(self, question: str, passages: list[Passage], limit: int, clock: "_Clock") -> Ranked:
+    async def _ranked(self, question: str, passages: list[Passage], limit: int | None, clock: "_Clock") -> Ranked:
         if self._rerank is None:
             return Ranked(tuple(passages[:limit]))
-        best = passages[: max(limit, self._rerank.top)]
+        best = passages if limit is None else passages[: max(limit, self._rerank.top)]
         ranked = await clock.timed("rerank", self._rerank.order(question, best))
         return replace(ranked, passages=ranked.passages[:limit])
 
