@@ -4,6 +4,7 @@
 written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
 ``chunk_removals`` lets a lexical replica catch up from any epoch.
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
+``documents.parts``: the pages, pictures or members that a run is reading, while it counts them.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
@@ -51,6 +52,8 @@ documents = Table(
     Column("media_type", String(120)),
     Column("stage", String(24)),
     Column("progress", Integer, nullable=False, default=0),
+    Column("parts_done", Integer),
+    Column("parts", Integer),
     Column("reason", String(32)),
     Column("message", Text),
     Column("owner", String(64)),
@@ -84,6 +87,7 @@ document_versions = Table(
     Column("size", Integer),
     Column("message", Text),
     Column("pieces", JSON(none_as_null=True)),
+    Index(None, "tenant", "published_at"),
 )
 
 # Chunks that earlier versions have and the live one has not, as they were indexed. ``last_version`` had it.
