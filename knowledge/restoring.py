@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -63,9 +63,10 @@ class Restorer:
         row = base_row(tenant, name or file.manifest.name, embedding_model)
         owner = _Owner(tenant, row["id"], f"snapshot:{uuid4().hex[:12]}")
         ids = [uuid4().hex for _ in range(file.manifest.documents)]
+        row |= {"epoch": file.manifest.epoch, **file.manifest.settings}
         with one_name(row["name"]):
             async with self._database.write() as connection:
-                await connection.execute(insert(knowledge_bases).values(**row | file.manifest.settings | {"epoch": 1}))
+                await connection.execute(insert(knowledge_bases).values(**row))
                 await _insert(connection, owner, file, ids)
         kb = await self._catalog.knowledge_base(tenant, row["id"])
         try:
@@ -77,7 +78,8 @@ class Restorer:
         except BaseException:
             await asyncio.shield(self._forget(kb))
             raise
-        return Restored(await self._catalog.knowledge_base(tenant, kb.id), tuple(lacking), tuple(notes))
+        counts = {"documents": file.manifest.documents, "chunks": file.manifest.chunks}
+        return Restored(replace(kb, **counts), tuple(lacking), tuple(notes))
 
     async def _write_vectors(self, kb: KnowledgeBase, owner: "_Owner", file: SnapshotFile, ids: list[str]) -> set[str]:
         """→ the documents that have a chunk without one."""
@@ -191,7 +193,7 @@ def _version(row: Mapping[str, Any], count: int) -> dict[str, Any]:
 def _chunk_row(owner: _Owner, piece: _Piece, row: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: _or_default(row.get(name), column) for name, column in COLUMNS.items()}
     whose = {"tenant": owner.tenant, "kb_id": owner.kb_id, "document_id": piece.document_id}
-    return {**given, **whose, "id": piece.chunk_id, "epoch": 1}
+    return {**given, **whose, "id": piece.chunk_id}
 
 
 def _or_default(value: Any, column: Column[Any]) -> Any:

@@ -43,7 +43,7 @@ _LINE = 4 << 20
 _COPY = 1 << 20
 _ROWS = 10_000
 _BROKEN = re.compile("[\\x00\\ud800-\\udfff]")
-_KEYS = frozenset(("id", "tenant", "kb_id", "document_id", "epoch"))
+_KEYS = frozenset(("id", "tenant", "kb_id", "document_id"))
 _OF_BASE = frozenset(
     ("id", "tenant", "name", "embedding_model", "next_model", "mover", "mover_until", "epoch", "created_at")
 )
@@ -63,7 +63,7 @@ class Manifest(_Strict):
     format: Literal["merchant-copilot-knowledge-base"]
     version: int
     name: str = Field(max_length=120)
-    epoch: int
+    epoch: int = Field(ge=0, le=2**31)
     embedding_model: str
     dimensions: int = Field(ge=0, le=65_536)
     documents: int = Field(ge=0)
@@ -143,30 +143,47 @@ class SnapshotFile:
                 yield line
 
     def _check(self) -> None:
-        manifest = self.manifest
-        for member, digest in manifest.members.items():
+        for member, digest in self.manifest.members.items():
             with self._file.open(member) as stream:
                 if _digest(stream) != digest:
                     raise _invalid(f"{member} is not as it was written")
+        self._check_settings()
+        self._check_chunks(self._names())
+        self._check_vectors()
+
+    def _check_settings(self) -> None:
+        settings = self.manifest.settings
+        if not settings.keys() <= SETTINGS.keys():
+            raise _newer()
+        if not all(_fits(value, SETTINGS[name]) for name, value in settings.items()):
+            raise _invalid("its settings are something else")
+
+    def _names(self) -> set[str]:
         listed = self.documents()
-        names = [document.name for document in listed]
         if not all(map(_is_text, (text for each in listed for text in (each.name, each.title, each.message) if text))):
             raise _invalid("a document has characters that are none")
-        owners = {chunk["id"]: chunk["document"] for chunk in self.chunks()}
-        if not all(0 <= owner < len(names) for owner in owners.values()):
-            raise _invalid("a chunk belongs to no document")
-        lines = (len(names), len(set(names)), len(owners))
-        if lines != (manifest.documents, manifest.documents, manifest.chunks):
-            raise _invalid("its counts are not those of its lines")
-        size = 4 * manifest.dimensions * manifest.chunks
-        if VECTORS in manifest.members and (self._file.getinfo(VECTORS).file_size != size or not manifest.dimensions):
+        names = {document.name for document in listed}
+        if not len(names) == len(listed) == self.manifest.documents:
+            raise _invalid("its documents are not those that it counts")
+        return names
+
+    def _check_chunks(self, names: set[str]) -> None:
+        ids = set()
+        for chunk in self.chunks():
+            ids.add(chunk["id"])
+            if not (0 <= chunk["document"] < len(names) and 0 < chunk["epoch"] <= self.manifest.epoch):
+                raise _invalid("a chunk belongs to no document, or to no epoch")
+        if len(ids) != self.manifest.chunks:
+            raise _invalid("its chunks are not those that it counts")
+
+    def _check_vectors(self) -> None:
+        if VECTORS not in self.manifest.members:
+            return
+        size = 4 * self.manifest.dimensions * self.manifest.chunks
+        if not size or self._file.getinfo(VECTORS).file_size != size:
             raise _invalid("its vectors are not those of its chunks")
         if not all(np.isfinite(page).all() for page in self.vectors(_ROWS)):
             raise _invalid("a vector is none")
-        if not manifest.settings.keys() <= SETTINGS.keys():
-            raise _newer()
-        if not all(_fits(value, SETTINGS[name]) for name, value in manifest.settings.items()):
-            raise _invalid("its settings are something else")
 
 
 def write(path: Path, folder: Path, facts: Mapping[str, Any]) -> None:

@@ -7,14 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, and_, or_, select
 
 from knowledge.catalog import Catalog
 from knowledge.database import Database, now
 from knowledge.errors import Conflict
 from knowledge.models import DocumentStatus, KnowledgeBase
 from knowledge.ports import VectorStore
-from knowledge.slices import slices
 from knowledge.snapshot_file import (
     CHUNKS,
     COLUMNS,
@@ -33,7 +32,6 @@ from knowledge.vectors import collection_name
 
 TRIES = 3  # at a knowledge base that stays the same while it is written
 ROWS = 1_000  # chunks at a time
-DOCUMENTS_AT_A_TIME = 100
 
 
 class Snapshots:
@@ -87,7 +85,7 @@ class Snapshots:
         """→ how many there are, and how wide their vectors."""
         count = wide = 0
         with (folder / CHUNKS).open("wb") as lines, (folder / VECTORS).open("wb") as stored:
-            async for page in self._pages({row.id: at for at, row in enumerate(rows)}):
+            async for page in self._pages(kb, {row.id: at for at, row in enumerate(rows)}):
                 lines.writelines(map(line_of, page))
                 count += len(page)
                 if with_vectors:
@@ -99,13 +97,28 @@ class Snapshots:
             (folder / VECTORS).unlink()
         return count, wide
 
-    async def _pages(self, numbers: Mapping[str, int]) -> AsyncIterator[list[dict[str, Any]]]:
-        for some in slices(list(numbers), DOCUMENTS_AT_A_TIME):
-            query = select(chunks).where(chunks.c.document_id.in_(some))
+    async def _pages(self, kb: KnowledgeBase, numbers: Mapping[str, int]) -> AsyncIterator[list[dict[str, Any]]]:
+        """In the order in which they were published: of what scores the same, it decides."""
+        after: tuple[int, int, str] = (0, 0, "")
+        while True:
             async with self._database.read() as connection:
-                rows = (await connection.execute(query.order_by(chunks.c.document_id, chunks.c.ordinal))).all()
-            for page in slices(rows, ROWS):
-                yield [{"id": row.id, "document": numbers[row.document_id], **_columns(row)} for row in page]
+                rows = (await connection.execute(_later(kb, after))).all()
+            if not rows:
+                return
+            after = (rows[-1].epoch, rows[-1].ordinal, rows[-1].id)
+            known = [row for row in rows if row.document_id in numbers]
+            yield [{"id": row.id, "document": numbers[row.document_id], **_columns(row)} for row in known]
+
+
+def _later(kb: KnowledgeBase, after: tuple[int, int, str]) -> Select[Any]:
+    epoch, ordinal, chunk_id = after
+    in_epoch = or_(chunks.c.ordinal > ordinal, and_(chunks.c.ordinal == ordinal, chunks.c.id > chunk_id))
+    return (
+        select(chunks)
+        .where(chunks.c.kb_id == kb.id, chunks.c.epoch >= epoch, or_(chunks.c.epoch > epoch, in_epoch))
+        .order_by(chunks.c.epoch, chunks.c.ordinal, chunks.c.id)
+        .limit(ROWS)
+    )
 
 
 def _columns(row: Row[Any]) -> dict[str, Any]:
