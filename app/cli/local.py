@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from app.api.explanations import explanation_json
 from app.api.render import search_json
 from app.chat.events import name_of, payload_of
 from app.chat.turns import Ask
@@ -66,8 +67,12 @@ class LocalBackend:
             await self._services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, kb)
         )
 
-    async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]:
-        return search_json(await self._services.knowledge.search(DEFAULT_TENANT, query, kbs=[kb], limit=limit))
+    async def search(self, kb: str, query: str, limit: int, *, explain: str = "") -> dict[str, Any]:
+        found = search_json(await self._services.knowledge.search(DEFAULT_TENANT, query, kbs=[kb], limit=limit))
+        if not explain:
+            return found
+        told = await self._services.why_not.explain(DEFAULT_TENANT, query, kb, explain, limit=limit)
+        return {**found, "explanation": explanation_json(told)}
 
     async def ask(
         self, question: str, kbs: Sequence[str] | None, conversation: str | None
@@ -112,9 +117,15 @@ async def run_source(services: Services, source_id: str) -> None:
     """A run of a watched source and all that it brings, in this process."""
     await services.keeper.run(source_id)
     source, _ = await services.sources.get(DEFAULT_TENANT, source_id)
-    base = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, source.kb_id)
+    await take_in_all(services, source.kb_id)
+
+
+async def take_in_all(services: Services, kb: str) -> None:
+    """Every document of a knowledge base that waits, in this process."""
+    base = await services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, kb)
+    owner = f"cli-{uuid4().hex[:8]}"
     while received := (await services.knowledge.catalog.documents(base, statuses=[DocumentStatus.RECEIVED]))[0]:
-        ends = [await services.pipeline.run(document.id, owner=f"cli-{source_id[:8]}") for document in received]
+        ends = [await services.pipeline.run(document.id, owner=owner) for document in received]
         if all(end is None or end.state == "postponed" for end in ends):
             break
     await services.pipeline.sweep()

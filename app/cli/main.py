@@ -35,6 +35,7 @@ def main() -> None:
     collect_rarely()
     from app.cli import (
         ask,
+        bases,
         cache,
         conversations,
         demo,
@@ -47,7 +48,7 @@ def main() -> None:
         users,
     )  # commands register themselves
 
-    for module in (service, ingest, sources, ask, jobs, demo, mcp, keys, users, cache, conversations):
+    for module in (service, ingest, bases, sources, ask, jobs, demo, mcp, keys, users, cache, conversations):
         module.register(app)
     for plugin in entry_points(group="copilot.commands"):
         plugin.load()(app)

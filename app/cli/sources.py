@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -15,9 +13,12 @@ from rich.table import Table
 
 from app.cli.ingest import DEFAULT_KB
 from app.cli.main import Data, Json, run, settings_for
-from app.cli.remote import requested, service_client
-from app.settings import Settings
+from app.cli.remote import requested
+from app.cli.serving import with_service
 from knowledge.errors import NotFound
+
+if TYPE_CHECKING:
+    from app.wiring import Services
 
 POLL_SECONDS = 0.5
 
@@ -53,18 +54,18 @@ def add(  # noqa: PLR0917 (typer passes them by name)
         "exclude": exclude or [],
     }
 
-    async def work(http: httpx.AsyncClient, _: "RunHere | None") -> dict[str, Any]:
+    async def work(http: httpx.AsyncClient, _: "Services | None") -> dict[str, Any]:
         await _ensure(http, kb)
         return await requested(http, "POST", "/v1/sources", json=new)
 
-    made = run(_with_service(settings_for(data), work))
+    made = run(with_service(settings_for(data), work))
     typer.echo(json.dumps(made, ensure_ascii=False) if as_json else f"Watched: {made['name']} ({made['schedule']})")
 
 
 @commands.command("list")
 def list_sources(data: Data = None, as_json: Json = False) -> None:
     """All of them, with what their last runs came to."""
-    found = run(_with_service(settings_for(data), lambda http, _: requested(http, "GET", "/v1/sources")))
+    found = run(with_service(settings_for(data), lambda http, _: requested(http, "GET", "/v1/sources")))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -84,15 +85,17 @@ def sync(
 ) -> None:
     """Look at one now, and wait for the report; exit code 1 if it failed or asks."""
 
-    async def work(http: httpx.AsyncClient, here: "RunHere | None") -> dict[str, Any]:
+    async def work(http: httpx.AsyncClient, here: "Services | None") -> dict[str, Any]:
         source_id = (await _find(http, source))["id"]
         before = {each["id"] for each in (await requested(http, "GET", f"/v1/sources/{source_id}/runs"))["runs"]}
         await requested(http, "POST", f"/v1/sources/{source_id}/sync", json={"delete_gone": delete_gone})
         if here is not None:
-            await here(source_id)
+            from app.cli.local import run_source
+
+            await run_source(here, source_id)
         return await _report(http, source_id, before)
 
-    report = run(_with_service(settings_for(data), work))
+    report = run(with_service(settings_for(data), work))
     typer.echo(json.dumps(report, ensure_ascii=False) if as_json else _summary(report))
     raise typer.Exit(0 if report["state"] == "done" else 1)
 
@@ -105,12 +108,12 @@ def remove(
 ) -> None:
     """Watch one no longer."""
 
-    async def work(http: httpx.AsyncClient, _: "RunHere | None") -> None:
+    async def work(http: httpx.AsyncClient, _: "Services | None") -> None:
         found = await _find(http, source)
         answer = await http.delete(f"/v1/sources/{found['id']}", params={"documents": documents})
         answer.raise_for_status()
 
-    run(_with_service(settings_for(data), work))
+    run(with_service(settings_for(data), work))
     typer.echo("Removed.")
 
 
@@ -121,37 +124,6 @@ def kind_of(location: str) -> str:
     if location.startswith(("http://", "https://")):
         return "sitemap" if location.partition("?")[0].endswith((".xml", ".xml.gz")) else "url"
     return "folder"
-
-
-RunHere = Callable[[str], Awaitable[None]]
-
-
-@asynccontextmanager
-async def _service(settings: Settings) -> AsyncIterator[tuple[httpx.AsyncClient, RunHere | None]]:
-    """The running service; without one, everything in this process, with what runs a source here and now."""
-    from app.processes.runtime import find_running
-
-    running = find_running(settings) if settings.url is None else None
-    url = running.url if running else settings.url
-    if url is not None:
-        async with service_client(url, settings.api_key) as http:
-            yield http, None
-        return
-    from app.cli.local import run_source
-    from app.main import create_app
-    from app.processes.embedded import embedded_services
-
-    async with embedded_services(settings, redis=False, chroma=True) as started:
-        app = create_app(settings.model_copy(update={"require_keys": False}), chroma_url=started.chroma_url)
-        async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app, client=("127.0.0.1", 0))
-            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
-                yield http, lambda source_id: run_source(app.state.services, source_id)
-
-
-async def _with_service(settings: Settings, work: Callable[[httpx.AsyncClient, RunHere | None], Awaitable[Any]]) -> Any:
-    async with _service(settings) as (http, here):
-        return await work(http, here)
 
 
 async def _ensure(http: httpx.AsyncClient, kb: str) -> None:
