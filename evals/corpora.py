@@ -25,7 +25,7 @@ _RGB_NEGATIVES = 12  # of up to 40 per question: enough to mislead, a third of t
 
 @dataclass(frozen=True, slots=True)
 class CorpusDocument:
-    """A file of the corpus: its name (path below the folder, with ``/``) and its bytes; or, of a snapshot, its chunks."""
+    """A file of the corpus: its name (path below the folder, with ``/``) and its bytes; of a snapshot its chunks."""
 
     name: str
     data: bytes = b""

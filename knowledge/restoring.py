@@ -78,8 +78,8 @@ class Restorer:
         except BaseException:
             await asyncio.shield(self._forget(kb))
             raise
-        counts = {"documents": file.manifest.documents, "chunks": file.manifest.chunks}
-        return Restored(replace(kb, **counts), tuple(lacking), tuple(notes))
+        kb = replace(kb, documents=file.manifest.documents, chunks=file.manifest.chunks)
+        return Restored(kb, tuple(lacking), tuple(notes))
 
     async def _write_vectors(self, kb: KnowledgeBase, owner: "_Owner", file: SnapshotFile, ids: list[str]) -> set[str]:
         """→ the documents that have a chunk without one."""
@@ -88,8 +88,8 @@ class Restorer:
         for page in file.vectors(ROWS):
             pieces = [_Piece.of(row, ids) for row in islice(rows, len(page))]
             has: list[bool] = page.any(axis=1).tolist()
-            lacking |= {piece.document_id for piece, there in zip(pieces, has, strict=True) if not there}
             there = [piece for piece, has_one in zip(pieces, has, strict=True) if has_one]
+            lacking |= {piece.document_id for piece, has_one in zip(pieces, has, strict=True) if not has_one}
             await self._intend(kb, there)
             await self._store.upsert(collection_name(kb), [piece.chunk_id for piece in there], page[has])
             async with self._database.write() as connection:

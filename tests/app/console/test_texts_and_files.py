@@ -88,6 +88,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|source_(kind|state|count)\.\w+"
     by_value += r"|turns\.(all|refused|failed|down|cached)"
     by_value += r"|validity\.(scheduled|expired)|diff\.(added|removed|changed)|conflicts\.(open|ignored|resolved)"
+    by_value += r"|parse\.(active|failed|done|since_\w+|none_\w+)|why\.(verdict|hint)_\w+"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 
