@@ -1,7 +1,7 @@
 """What an operator says should have been found: a document, a chunk, or a text; and whether it can be found at all."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Select, or_, select
@@ -28,8 +28,8 @@ Obstacle: TypeAlias = Literal[
 class Expected:
     """``chunk_ids`` are what any of which would do; ``share`` of a text's terms the chunk has, ``nearest`` or meant.
 
-    ``obstacle`` is why no search could find it, ``params`` what that is about. ``older``: an earlier version answers,
-    as the newest is not published.
+    ``obstacle`` is why no search could find it: it is in ``elsewhere``, say, or failed for a ``reason``. ``older``: an
+    earlier version answers, as the newest is not published.
     """
 
     kind: Kind
@@ -37,7 +37,8 @@ class Expected:
     chunk_ids: frozenset[str] = frozenset()
     share: float | None = None
     obstacle: Obstacle | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: str = ""
+    reason: str = ""
     older: bool = False
 
 
@@ -119,10 +120,10 @@ class Expectations:
         assert document is not None  # noqa: S101 (it was found)
         if document.kb_id != base.id:
             there = await self._catalog.knowledge_base(base.tenant, document.kb_id)
-            return replace(meant, obstacle="elsewhere", params={"kb": there.name})
+            return replace(meant, obstacle="elsewhere", elsewhere=there.name)
         older = document.live_hash is not None and document.status is not DocumentStatus.LIVE
         obstacle = _obstacle(document, meant.chunk_ids)
-        return replace(meant, obstacle=obstacle, params={"reason": document.reason or ""}, older=older)
+        return replace(meant, obstacle=obstacle, reason=document.reason or "", older=older)
 
 
 def share_of(text: str, chunk: str) -> float:
@@ -133,7 +134,7 @@ def share_of(text: str, chunk: str) -> float:
     return len(wanted & frozenset(terms(chunk))) / len(wanted) if wanted else 0.0
 
 
-def _obstacle(document: Document, chunk_ids: Sequence[str] | frozenset[str]) -> Obstacle | None:
+def _obstacle(document: Document, chunk_ids: Collection[str]) -> Obstacle | None:
     if document.status is DocumentStatus.DELETED:
         return "deleted"
     if document.live_hash is None:

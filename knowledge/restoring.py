@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import numpy as np
 from sqlalchemy import Column, ColumnElement, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import ColumnDefault
@@ -87,7 +88,7 @@ class Restorer:
         rows, renewed = file.chunks(), now()
         for page in file.vectors(ROWS):
             pieces = [_Piece.of(row, ids) for row in islice(rows, len(page))]
-            has: list[bool] = page.any(axis=1).tolist()
+            has = np.any(page, axis=1)
             there = [piece for piece, has_one in zip(pieces, has, strict=True) if has_one]
             lacking |= {piece.document_id for piece, has_one in zip(pieces, has, strict=True) if not has_one}
             await self._intend(kb, there)

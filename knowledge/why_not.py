@@ -17,7 +17,7 @@ from knowledge.expected import Expectations, Expected, Obstacle
 from knowledge.lexical import LexicalIndex
 from knowledge.models import KnowledgeBase, Passage, Place
 from knowledge.ports import Hit, Vector, VectorStore
-from knowledge.question import content_terms
+from knowledge.question import telling_terms
 from knowledge.retriever import DEEPER, DEEPEST, Retrieval, Retriever
 from knowledge.tables import chunks
 from knowledge.tokens import terms
@@ -218,8 +218,8 @@ def _placed(told: Explanation, found: Retrieval, chunk_id: str) -> Explanation:
 
 def _words(row: Row[Any], phrasings: Sequence[str]) -> Words:
     there = frozenset(terms(f"{row.indexed}\n{row.indexed_heading}"))
-    asked = content_terms(phrasings[0])
-    others = [term for phrasing in phrasings[1:] for term in content_terms(phrasing)]
+    asked = telling_terms(phrasings[0])
+    others = [term for phrasing in phrasings[1:] for term in telling_terms(phrasing)]
     return Words(
         _joined([term for term in asked if term in there], asked),
         _joined([term for term in dict.fromkeys(others) if term in there and term not in asked], others),
@@ -244,7 +244,7 @@ def _joined(some: Sequence[str], of: Sequence[str]) -> tuple[str, ...]:
 def _hints(told: Explanation, row: Row[Any], phrasings: Sequence[str]) -> tuple[Hint, ...]:
     if told.verdict == "found":
         return ()
-    asked = {term for phrasing in phrasings for term in content_terms(phrasing)}
+    asked = {term for phrasing in phrasings for term in telling_terms(phrasing)}
     hints: list[Hint] = ["synonym"] if told.words and told.words.lacks else []
     hints += ["heading"] if asked.isdisjoint(terms(row.indexed_heading)) else []
     return (*hints, "curated")

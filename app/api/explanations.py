@@ -39,7 +39,8 @@ def _expected(expected: Expected) -> dict[str, Any]:
         "document_id": document.id if document else None,
         "share": expected.share,
         "older_version": expected.older,
-        **expected.params,
+        "elsewhere": expected.elsewhere or None,
+        "reason": expected.reason or None,
     }
 
 

@@ -11,7 +11,7 @@ VERDICTS: Mapping[str, str] = {
     "judge": "Found as number {rank}, but what was found does not answer (score {confidence:.2f}, 0.50 is needed).",
     "far": "Not found: neither stage of retrieval has it among its candidates.",
     "not_here": "It is not in this knowledge base.",
-    "elsewhere": "It is in another knowledge base: {kb}.",
+    "elsewhere": "It is in another knowledge base: {elsewhere}.",
     "waiting": "Its document is still being taken in.",
     "failed": "Its document could not be taken in: {reason}.",
     "deleted": "Its document was deleted.",

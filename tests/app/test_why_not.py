@@ -100,7 +100,7 @@ async def test_a_text_is_found_where_it_stands_and_said_to_be_nowhere_with_the_n
             1.0,
         )
         elsewhere = await why(http, "保证金", "旗舰店保证金为 50000 元，专营店保证金为 30000 元")
-        assert (elsewhere["verdict"], elsewhere["expected"]["kb"]) == ("elsewhere", "other")
+        assert (elsewhere["verdict"], elsewhere["expected"]["elsewhere"]) == ("elsewhere", "other")
         nowhere = await why(http, "保证金", "仓库收到退件后，会送一只会飞的猫给每位来访的火星客人")
         assert (nowhere["verdict"], nowhere["expected"]["document"]) == ("not_here", "退货.md")
         assert 0 < nowhere["expected"]["share"] < 0.6
