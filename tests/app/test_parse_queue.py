@@ -3,23 +3,27 @@
 import asyncio
 import threading
 import time
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+import pytest
 from sqlalchemy import update
 
 from app.jobs.runner import JobRunner
 from app.jobs.tables import jobs
 from app.wiring import Services
+from ingest.parsing import IsolatedParser
 from knowledge.database import now
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.models import DEFAULT_TENANT
 from knowledge.ports import Vector
 from knowledge.tables import documents
 from tests.app.jobs_api.calls import code_of, served, two_tenants, work
-from tests.products import FEES, RETURNS, take_in
+from tests.products import FEES, RETURNS, product, take_in
 
 QUEUE = "/v1/parse-queue"
 
@@ -226,3 +230,42 @@ async def test_the_queue_is_the_tenants_and_changing_it_takes_a_key_that_may_wri
         for path in (f"{QUEUE}/cancel", f"{QUEUE}/retry", f"/v1/documents/{document}/cancel"):
             assert (await call("read", "POST", path)).status_code == 403
         assert counts((await call("read", "GET", QUEUE)).json())["waiting"] == 1
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError
+
+
+def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+async def _one(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
+
+
+@pytest.mark.processes
+async def test_cancelling_a_document_that_is_being_read_ends_its_process(tmp_path: Path) -> None:
+    parser = IsolatedParser(slots=1, module="tests.ingest.parsing.rogue")
+    async with product(tmp_path, parser=parser) as services:
+        kb = await services.knowledge.create(DEFAULT_TENANT, "shop")
+        await take_in(services, "shop", "费用.md", FEES)
+        await work(services, "ingest")
+        hanging = await services.knowledge.upload(DEFAULT_TENANT, kb.name, "hang", _one(b"0"))
+        runner = JobRunner(services.jobs, "w")
+        path = services.files.path(DEFAULT_TENANT, hanging.document.content_hash)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(runner.drain("ingest"))
+            await until(lambda: path.read_text() not in ("0", ""))  # the parser's own child
+            began = time.monotonic()
+            document = await services.parse_queue.cancel(DEFAULT_TENANT, hanging.document.id)
+            await runner.beat()
+            await running
+            assert document.reason == "cancelled"
+            child = int(path.read_text())
+            await until(lambda: ended(child))
+            assert time.monotonic() - began < 3

@@ -104,7 +104,7 @@ async def test_the_hit_test_tells_why_something_was_not_found_and_what_would_hel
         assert found.attributes["data-verdict"] == "found"
         low = one(await see(http, f"{ask}{quote('退货.md')}&limit=1"), "#why")
         assert low.attributes["data-verdict"] == "cut"
-        assert "保证金" in words(low, ".lacks")
+        assert "保证金" in words(low, ".why-words")
         assert "第 2 名" in words(low, ".why-stages")
         assert "同义词" in words(low, ".why-hints")
         nowhere = one(await see(http, ask + quote("会飞的猫")), "#why")
