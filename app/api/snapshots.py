@@ -20,7 +20,8 @@ PATH = "/v1/snapshots"
 MOST_BYTES = 4 << 30  # of a file that is sent; a million chunks are some 3 GB
 ZIP = "application/zip"
 _FILE = {"description": "The snapshot.", "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}}
-_BODY = {"requestBody": {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}, "required": True}}
+_BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_BODY = {"requestBody": {"content": _BYTES, "required": True}}
 
 
 @router.get("/knowledge-bases/{kb}/snapshot", response_class=FileResponse, responses={200: _FILE})
