@@ -25,8 +25,11 @@ from app.api import (
     knowledge,
     operations,
     pages,
+    parse_queue,
     prompts,
+    publications,
     receipts,
+    snapshots,
     sources,
     synonyms,
     tuning,
@@ -66,7 +69,7 @@ def create_app(
                 await running.close()
 
     app = FastAPI(title="Merchant Copilot", version=version("merchant-copilot"), lifespan=lifespan)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_mb << 20)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_upload_mb << 20, larger={snapshots.PATH: snapshots.MOST_BYTES})
     # Keys travel in headers, never in cookies, across origins; a publishable key checks its own origins.
     app.add_middleware(
         CORSMiddleware,
@@ -78,8 +81,8 @@ def create_app(
     )
     errors.install(app)
     answers = (chat, receipts, conversations, openai, answer_cache, curation, prompts)
-    bases = (knowledge, tuning, chunking, chunks, conflicts, synonyms, sources)
-    for module in (*answers, *bases, jobs, artifacts, keys, operations, pages):
+    tended = (knowledge, publications, parse_queue, snapshots, tuning, chunking, chunks, conflicts, synonyms, sources)
+    for module in (*answers, *tended, jobs, artifacts, keys, operations, pages):
         app.include_router(module.router)
     app.router.routes.append(Route(PATH, McpRoute()))
     app.include_router(console)

@@ -60,9 +60,11 @@ from app.jobs.service import JobService
 from app.llm.calls import ModelCalls
 from app.llm.logged import CallBook
 from app.llm.tokens import TokenCounter
+from app.parse_queue import ParseQueue
 from app.rechunking import Rechunking
 from app.services import KnowledgeService
 from app.settings import Settings
+from app.snapshots import SnapshotService
 from app.sources.items import SourceItems
 from app.sources.keeper import Keeper
 from app.sources.places import Places
@@ -76,6 +78,8 @@ from app.tools.job_tools import CancelJob, JobStatus
 from app.tools.make_image import MakeImage
 from app.tools.registry import Registry, Tool
 from app.tuning import TuningService
+from app.undoing import Undoing
+from app.why_not import WhyNoAnswer
 from ingest.files import FileStore
 from ingest.originals import AT_ONCE, Originals
 from ingest.parsing import DirectParser, IsolatedParser, Parser, Viewer
@@ -87,6 +91,7 @@ from ingest.web.arrival import Arrivals
 from ingest.web.fetch import Fetcher
 from knowledge import wiring as knowledge_wiring
 from knowledge.answerability import assess
+from knowledge.backlog import Backlog
 from knowledge.chunk_editor import ChunkEditor
 from knowledge.conflicts import Conflicts
 from knowledge.curated import CuratedAnswers
@@ -95,8 +100,12 @@ from knowledge.database import now
 from knowledge.models import DEFAULT_TENANT
 from knowledge.past import PastVersions
 from knowledge.ports import Embedder, VectorStore
+from knowledge.publications import Publications
 from knowledge.rerank import Reranker
+from knowledge.restoring import Restorer
+from knowledge.snapshots import Snapshots
 from knowledge.tunings import Tunings
+from knowledge.why_not import WhyNot
 from knowledge.wiring import Knowledge
 
 # What showing a file may take: somebody waits for it, and the process that answers chats stands beside it.
@@ -141,6 +150,10 @@ class Services:
     tuning: TuningService
     rechunking: Rechunking
     originals: Originals
+    parse_queue: ParseQueue
+    undoing: Undoing
+    snapshots: SnapshotService
+    why_not: WhyNoAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +395,7 @@ def _services(settings: Settings, behind: _Behind) -> Services:
         rechunking=Rechunking(Cuts(parts.database), parts.catalog, knowledge, files, behind.load),
         originals=behind.originals,
         **_watching(settings, behind, knowledge),
+        **_tending(settings, behind, knowledge, evidence),
     )
 
 
@@ -396,6 +410,26 @@ def _watching(settings: Settings, behind: _Behind, knowledge: KnowledgeService) 
     return {
         "sources": Sources(store, items, places, knowledge),
         "keeper": Keeper(store, places, Synchroniser(items, knowledge), behind.background),
+    }
+
+
+class _Tending(TypedDict):
+    parse_queue: ParseQueue
+    undoing: Undoing
+    snapshots: SnapshotService
+    why_not: WhyNoAnswer
+
+
+def _tending(settings: Settings, behind: _Behind, knowledge: KnowledgeService, evidence: Evidence) -> _Tending:
+    parts, database = behind.parts, behind.parts.database
+    stored = (database, parts.catalog, parts.vectors)
+    explained = WhyNot(*stored, parts.lexical, parts.embedders, parts.retriever, candidates=settings.candidates)
+    snapshots, restorer = Snapshots(*stored, parts.synonyms), Restorer(*stored, parts.synonyms)
+    return {
+        "parse_queue": ParseQueue(Backlog(database), parts.versions, knowledge, behind.jobs),
+        "undoing": Undoing(knowledge, Publications(database)),
+        "snapshots": SnapshotService(snapshots, restorer, knowledge, parts.embedder),
+        "why_not": WhyNoAnswer(explained, evidence, passages=settings.passages),
     }
 
 

@@ -30,12 +30,16 @@ FOLDERS = {"cmrc": "cmrc2018", "adobe": "merchant_docs_adobe_zh", "rgb": "rgb", 
 
 DataPath = Annotated[Path | None, typer.Option(help="Folder with the public sets; their questions are asked too.")]
 CorpusOption = Annotated[list[str] | None, typer.Option("--corpus", help="Only this corpus; may be repeated.")]
+SnapshotOption = Annotated[Path | None, typer.Option(help="Only this snapshot of a knowledge base; with --questions.")]
+QuestionsOption = Annotated[Path | None, typer.Option(help="Questions about it: JSON lines as in evals/datasets.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def retrieval(
     data_path: DataPath = None,
     corpus: CorpusOption = None,
+    snapshot: SnapshotOption = None,
+    questions: QuestionsOption = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Make these figures the baseline that later runs must hold.")
     ] = False,
@@ -50,7 +54,9 @@ def retrieval(
     async def measure(filled: Workspace, of: Corpus) -> Any:
         return await retrieval_suite.evaluate(of, filled.search, baseline=kept)
 
-    chosen = _chosen(corpus or _all(data_path, ("adobe", "cmrc", "rgb", "afqmc")), data_path)
+    chosen = _snapshot(snapshot, questions) or _chosen(
+        corpus or _all(data_path, ("adobe", "cmrc", "rgb", "afqmc")), data_path
+    )
     reports = _run(measure, chosen, as_json=as_json)
     if keep:
         kept |= {report.corpus: report.kept() for report in reports}
@@ -59,13 +65,20 @@ def retrieval(
         raise typer.Exit(1)
 
 
-def answers(data_path: DataPath = None, corpus: CorpusOption = None, as_json: Json = False) -> None:
+def answers(
+    data_path: DataPath = None,
+    corpus: CorpusOption = None,
+    snapshot: SnapshotOption = None,
+    questions: QuestionsOption = None,
+    as_json: Json = False,
+) -> None:
     """Do answers hold the gold, is what has no answer refused, how long does it take? Without a language model."""
 
     async def measure(filled: Workspace, of: Corpus) -> Any:
         return await answers_suite.evaluate(of, filled.search, embedder=filled.services.parts.embedder)
 
-    _run(measure, _chosen(corpus or _all(data_path, ("cmrc", "rgb")), data_path), as_json=as_json)
+    chosen = _snapshot(snapshot, questions) or _chosen(corpus or _all(data_path, ("cmrc", "rgb")), data_path)
+    _run(measure, chosen, as_json=as_json)
 
 
 def parsing(folder: Annotated[Path, typer.Argument(help="Folder with a MANIFEST.tsv.")], as_json: Json = False) -> None:
@@ -119,6 +132,14 @@ def conflicts(data_path: DataPath = None, as_json: Json = False) -> None:
         reports.append(suite.folder("adobe", data_path / FOLDERS["adobe"]))
     lines = [line for report in reports for line in report.lines()]
     typer.echo(json.dumps([asdict(report) for report in reports], ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def _snapshot(snapshot: Path | None, questions: Path | None) -> list[Corpus]:
+    if snapshot is None:
+        return []
+    if questions is None:
+        raise InvalidInput("Say what is asked of it: --questions FILE.", code="corpus_missing")
+    return [corpora.snapshot(snapshot, questions)]
 
 
 def _all(data_path: Path | None, public: tuple[str, ...]) -> list[str]:

@@ -7,11 +7,16 @@ which the answer must contain one, ``facts`` strings of which it must contain ea
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from knowledge.errors import InvalidInput
+from knowledge.snapshot_file import SnapshotFile
+
+T = TypeVar("T")
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.S)
 _DESCRIPTION = re.compile(r"^description:\s*(.+)$", re.M)
@@ -20,10 +25,11 @@ _RGB_NEGATIVES = 12  # of up to 40 per question: enough to mislead, a third of t
 
 @dataclass(frozen=True, slots=True)
 class CorpusDocument:
-    """A file of the corpus: its name (path below the folder, with ``/``) and its bytes."""
+    """A file of the corpus: its name (path below the folder, with ``/``) and its bytes; of a snapshot its chunks."""
 
     name: str
-    data: bytes
+    data: bytes = b""
+    chunks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class Corpus:
     name: str
     documents: tuple[CorpusDocument, ...]
     questions: tuple[Question, ...]
+    snapshot: Path | None = None  # what its knowledge base is made from, instead of from files
 
     def write(self, folder: Path) -> None:
         """As files, to be ingested like anyone's."""
@@ -145,25 +152,45 @@ def samples(questions: Path, documents: Path) -> Corpus:
         for path in sorted(documents.rglob("*"))
         if path.is_file() and not path.name.startswith((".", "__"))
     )
-    items = [json.loads(line) for line in questions.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return Corpus(
-        "samples",
-        files,
-        tuple(
-            Question(
-                id=item["id"],
-                text=item["question"],
-                documents=frozenset(item["documents"]),
-                facts=tuple(item["facts"]),
-                answerable=item["answerable"],
-                kind=item["kind"],
-            )
-            for item in items
-        ),
+    return Corpus("samples", files, _questions(questions))
+
+
+def snapshot(path: Path, questions: Path) -> Corpus:
+    """A knowledge base as it was, and questions (.jsonl) about it.
+
+    Raises InvalidInput ``corpus_missing``, ``questions_invalid``, ``snapshot_…``.
+    """
+    file = _existing(SnapshotFile.open, "snapshot", path)
+    texts: defaultdict[int, list[str]] = defaultdict(list)
+    for chunk in file.chunks():
+        texts[chunk["document"]].append(f"{chunk['heading']}\n{chunk['text']}")
+    documents = [CorpusDocument(document.name, chunks=tuple(texts[at])) for at, document in enumerate(file.documents())]
+    file.close()
+    asked = _existing(_questions, "questions", questions)
+    return Corpus(file.manifest.name, tuple(documents), asked, snapshot=path)
+
+
+def _questions(path: Path) -> tuple[Question, ...]:
+    """Raises InvalidInput ``questions_invalid``."""
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        return tuple(map(_question, map(json.loads, lines)))
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InvalidInput(f"{path} has a line that is no question ({exc}).", code="questions_invalid") from exc
+
+
+def _question(item: Mapping[str, Any]) -> Question:
+    return Question(
+        id=item["id"],
+        text=item["question"],
+        documents=frozenset(item["documents"]),
+        facts=tuple(item.get("facts", ())),
+        answerable=item.get("answerable", True),
+        kind=item.get("kind", ""),
     )
 
 
-def _existing(reader: Callable[..., Corpus], name: str, *paths: Path) -> Corpus:
+def _existing(reader: Callable[..., T], name: str, *paths: Path) -> T:
     try:
         return reader(*paths)
     except OSError as exc:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from app.cli.backend import FileReport
-from app.cli.local import LocalBackend
+from app.cli.local import LocalBackend, take_in_received
 from app.processes.embedded import embedded_services
 from app.settings import Settings
 from app.wiring import Services, running_services
@@ -39,17 +39,27 @@ async def workspace(corpus: Corpus, console: Console) -> AsyncIterator[Workspace
     with tempfile.TemporaryDirectory(prefix="copilot-eval-") as folder:
         settings = Settings(data=Path(folder) / "data")
         files = Path(folder) / "files"
-        corpus.write(files)
+        if corpus.snapshot is None:
+            corpus.write(files)
         async with (
             embedded_services(settings, redis=False, chroma=True) as started,
             running_services(settings, chroma_url=started.chroma_url) as services,
         ):
             with console.status(f"{corpus.name}: taking in {len(corpus.documents)} documents …"):
                 began = time.perf_counter()
-                chunks = await _fill(services, corpus.name, files)
+                chunks = (
+                    await _restore(services, corpus) if corpus.snapshot else await _fill(services, corpus.name, files)
+                )
                 seconds = time.perf_counter() - began
             console.print(f"[dim]{corpus.name}: {len(corpus.documents)} documents, {chunks} chunks, {seconds:.1f} s")
             yield Workspace(services, corpus.name, chunks, seconds)
+
+
+async def _restore(services: Services, corpus: Corpus) -> int:
+    assert corpus.snapshot is not None  # noqa: S101 (who calls has looked)
+    made = await services.snapshots.restore(DEFAULT_TENANT, corpus.snapshot, name=corpus.name)
+    await take_in_received(services, made.kb.id)
+    return made.kb.chunks
 
 
 async def _fill(services: Services, kb: str, files: Path) -> int:

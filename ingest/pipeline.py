@@ -252,12 +252,13 @@ class Pipeline:
 
     async def _heard(self, run: "_Run", heard: Heard) -> None:
         percent = LOADED_PAGE_BY_PAGE * heard.done // heard.total if heard.total else 1
-        await self._progress(run, "loading", percent)
+        await self._progress(run, "loading", percent, heard)
 
-    async def _progress(self, run: "_Run", stage: str, percent: int) -> None:
+    async def _progress(self, run: "_Run", stage: str, percent: int, heard: Heard | None = None) -> None:
         """Percent never fall: how much of a run reading is shows only while it goes on."""
         run.percent = max(run.percent, percent)
-        await self._versions.progress(run.claim, stage, run.percent)
+        counted = {"parts_done": heard.done, "parts": heard.total} if heard is not None and heard.total else {}
+        await self._versions.progress(run.claim, stage, run.percent, **counted)
         run.report(stage, run.percent)
 
     async def _embed_missing(

@@ -1,7 +1,8 @@
 """The SQL truth of what is known now: knowledge bases, their documents and live chunks, and their epochs."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -99,29 +100,11 @@ class Catalog:
 
     async def create_knowledge_base(self, tenant: str, name: str, *, embedding_model: str) -> KnowledgeBase:
         """Raises InvalidInput ``name_invalid`` or Conflict ``knowledge_base_exists``."""
-        name = name.strip()
-        if not NAME.fullmatch(name):
-            raise InvalidInput(
-                "A knowledge base name has 1 to 119 letters, digits, spaces or . - _ ( ) & and starts with a letter "
-                "or digit.",
-                code="name_invalid",
-            )
-        row = {
-            "id": uuid4().hex,
-            "tenant": tenant,
-            "name": name,
-            "embedding_model": embedding_model,
-            "epoch": 0,
-            "created_at": now(),
-        }
-        try:
+        row = base_row(tenant, name, embedding_model)
+        with one_name(row["name"]):
             async with self._database.write() as connection:
                 await connection.execute(insert(knowledge_bases).values(**row))
-        except IntegrityError as exc:
-            raise Conflict(
-                f"There is a knowledge base “{name}” already.", code="knowledge_base_exists", name=name
-            ) from exc
-        return await self.knowledge_base(tenant, name)
+        return await self.knowledge_base(tenant, row["name"])
 
     async def knowledge_bases(self, tenant: str) -> list[KnowledgeBase]:
         async with self._database.read() as connection:
@@ -182,12 +165,12 @@ class Catalog:
 
     async def document(self, tenant: str, document_id: str) -> Document:
         """Raises NotFound ``document_not_found``."""
-        query = _documents().where(documents.c.tenant == tenant, documents.c.id == document_id)
+        query = documents_query().where(documents.c.tenant == tenant, documents.c.id == document_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             raise NotFound("There is no such document.", code="document_not_found")
-        return _document(row, self._clock())
+        return document_of(row, self._clock())
 
     async def documents(
         self,
@@ -203,19 +186,19 @@ class Catalog:
         where = and_(documents.c.kb_id == kb.id, documents.c.status.in_(wanted))
         if contains:
             where = and_(where, documents.c.name.icontains(contains, autoescape=True))
-        page = _documents().where(where).order_by(documents.c.updated_at.desc(), documents.c.name)
+        page = documents_query().where(where).order_by(documents.c.updated_at.desc(), documents.c.name)
         async with self._database.read() as connection:
             rows = (await connection.execute(page.limit(limit).offset(offset))).all()
             total = (await connection.execute(select(func.count()).select_from(documents).where(where))).scalar_one()
         moment = self._clock()
-        return [_document(row, moment) for row in rows], total
+        return [document_of(row, moment) for row in rows], total
 
     async def documents_below(self, kb: KnowledgeBase, folder: str) -> list[Document]:
         """The documents whose names begin with ``folder``, which ends in ``/``."""
         below = and_(documents.c.kb_id == kb.id, func.substr(documents.c.name, 1, len(folder)) == folder)
-        query = _documents().where(below, documents.c.status != DocumentStatus.DELETED)
+        query = documents_query().where(below, documents.c.status != DocumentStatus.DELETED)
         async with self._database.read() as connection:
-            return [_document(row, self._clock()) for row in await connection.execute(query)]
+            return [document_of(row, self._clock()) for row in await connection.execute(query)]
 
     # chunks
 
@@ -253,6 +236,28 @@ class Catalog:
             if last:
                 return
             removed, after = (), (rows[-1].epoch, rows[-1].id)
+
+
+def base_row(tenant: str, name: str, embedding_model: str) -> dict[str, Any]:
+    """A new knowledge base as it is written. Raises InvalidInput ``name_invalid``."""
+    name = name.strip()
+    if not NAME.fullmatch(name):
+        raise InvalidInput(
+            "A knowledge base name has 1 to 119 letters, digits, spaces or . - _ ( ) & and starts with a letter "
+            "or digit.",
+            code="name_invalid",
+        )
+    made = {"id": uuid4().hex, "tenant": tenant, "name": name, "embedding_model": embedding_model}
+    return {**made, "epoch": 0, "created_at": now()}
+
+
+@contextmanager
+def one_name(name: str) -> Generator[None]:
+    """Around the transaction that writes a new one. Raises Conflict ``knowledge_base_exists``."""
+    try:
+        yield
+    except IntegrityError as exc:
+        raise Conflict(f"There is a knowledge base “{name}” already.", code="knowledge_base_exists", name=name) from exc
 
 
 def _newer(kb_id: str, after: tuple[int, str], limit: int) -> Any:  # the select's type says nothing
@@ -301,7 +306,8 @@ def _counted(tenant: str) -> Any:  # the select's type has nine parameters and s
     )
 
 
-def _documents() -> Any:  # as above
+def documents_query() -> Any:  # as above
+    """Rows for :func:`document_of`."""
     pieces = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
     return select(documents, pieces.label("chunk_count"))
 
@@ -329,7 +335,8 @@ def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
     )
 
 
-def _document(row: Row[Any], moment: datetime) -> Document:
+def document_of(row: Row[Any], moment: datetime) -> Document:
+    """A row as a value; ``moment`` says whether it is valid."""
     window = Window(row.valid_from, row.valid_until)
     return Document(
         id=row.id,
@@ -345,6 +352,8 @@ def _document(row: Row[Any], moment: datetime) -> Document:
         chunks=row.chunk_count,
         stage=row.stage,
         progress=row.progress,
+        parts_done=row.parts_done or 0,
+        parts=row.parts or 0,
         reason=row.reason,
         message=row.message,
         created_at=row.created_at,

@@ -6,9 +6,9 @@ CopilotError
 ├── InvalidInput         question_empty, name_invalid, …
 ├── Forbidden            key_missing, key_invalid, scope_missing, origin_not_allowed
 ├── Unavailable          a part we need does not answer: vectors_unavailable, queue_unavailable, …
-└── DocumentRefused      encrypted, empty, needs_ocr, unsupported, too_large, corrupt, cancelled; of an address:
-                         address_refused, address_not_found, address_unreachable, robots_refused, login_required,
-                         fetch_timeout
+└── DocumentRefused      encrypted, empty, needs_ocr, unsupported, too_large, corrupt, cancelled,
+                         withdrawn; of an address: address_refused, address_not_found, address_unreachable,
+                         robots_refused, login_required, fetch_timeout
 
 The English sentence travels with the error; a page that speaks Chinese looks the sentence up by ``code``
 in its own catalog, with ``params`` to fill in.
@@ -20,7 +20,7 @@ FetchRefusal = Literal[
     "address_refused", "address_not_found", "address_unreachable", "robots_refused", "login_required", "fetch_timeout"
 ]
 RefusalReason = Literal[
-    "encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt", "cancelled", FetchRefusal
+    "encrypted", "empty", "needs_ocr", "unsupported", "too_large", "corrupt", "cancelled", "withdrawn", FetchRefusal
 ]
 
 

@@ -69,7 +69,8 @@ class Document:
 
     ``name`` is the name it was uploaded under, or its path below the ingested folder, with ``/``.
     ``content_hash`` is the SHA-256 of the bytes last received; ``live_hash`` of the bytes that answer now.
-    ``progress`` is in percent of the run under way; ``reason`` is a typed refusal, ``message`` its sentence.
+    ``progress`` is in percent of the run under way; it has read ``parts_done`` of ``parts`` pages, pictures or members
+    where it counts them. ``reason`` is a typed refusal, ``message`` its sentence.
     """
 
     id: str
@@ -85,6 +86,8 @@ class Document:
     chunks: int = 0
     stage: str | None = None
     progress: int = 0
+    parts_done: int = 0
+    parts: int = 0
     reason: str | None = None
     message: str | None = None
     created_at: datetime | None = None

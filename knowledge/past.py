@@ -123,9 +123,8 @@ async def keep(
 ) -> None:
     """Note a publication, and put aside what it replaced; the oldest version is forgotten."""
     number: int = version["number"]
-    await _note_before(connection, owner, replaced, number - 1)
-    await _put_aside(connection, owner, [_gone(row) for row in replaced.gone], number - 1)
-    await _put_aside(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
+    await put_aside(connection, owner, replaced, number - 1)
+    await _keep_chunks(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
     row = {"document_id": owner.document_id, "tenant": owner.tenant, **version, "published_at": now()}
     made_of = {"pieces": [listed(piece) for piece in laid.pieces], "chunks": len(laid.pieces), "edits": laid.edits}
     await connection.execute(insert(document_versions).values(**row, **made_of))
@@ -134,6 +133,12 @@ async def keep(
     await connection.execute(delete(document_versions).where(mine, document_versions.c.number <= oldest))
     of_none = past_chunks.c.last_version <= oldest
     await connection.execute(delete(past_chunks).where(past_chunks.c.document_id == owner.document_id, of_none))
+
+
+async def put_aside(connection: AsyncConnection, owner: Owner, replaced: Replaced, last: int) -> None:
+    """Keep what is not live any more, of which version ``last`` was made."""
+    await _note_before(connection, owner, replaced, last)
+    await _keep_chunks(connection, owner, [_gone(row) for row in replaced.gone], last)
 
 
 async def forget(connection: AsyncConnection, document_id: str) -> None:
@@ -170,7 +175,9 @@ def _hidden(piece: IndexedChunk) -> dict[str, Any]:
     }
 
 
-async def _put_aside(connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int) -> None:
+async def _keep_chunks(
+    connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int
+) -> None:
     ids = {"tenant": owner.tenant, "kb_id": owner.kb_id, "document_id": owner.document_id, "last_version": last}
     rows = [{**text, **ids} for text in texts]
     for start in range(0, len(rows), BATCH):

@@ -27,6 +27,11 @@ def content_terms(question: str) -> list[str]:
     return [term for term in dict.fromkeys(terms(_unasked(question))) if term not in _EMPTY_WORDS]
 
 
+def telling_terms(question: str) -> list[str]:
+    """The same without pairs of which one character only joins: of 店铺的押金 not 铺的 and 的押."""
+    return [term for term in content_terms(question) if term.isascii() or _EMPTY_WORDS.isdisjoint(term)]
+
+
 def content_characters(question: str) -> list[str]:
     """The same in Chinese characters and Latin words or numbers."""
     return [found for found in dict.fromkeys(_CHARACTERS.findall(_unasked(question))) if found not in _EMPTY_WORDS]

@@ -78,7 +78,7 @@ class Staged:
     earlier: bool = False
     lexical_only: bool = False
 
-    def ranked(self, weights: Weights, most: int) -> list[Passage]:
+    def ranked(self, weights: Weights, most: int | None) -> list[Passage]:
         """The best passages; each once, as the phrasing found it that values it most."""
         names = {kb.id: kb.name for kb in self.bases}
         return _together([_passages(names, found, weights, most) for found in self.found])
@@ -117,9 +117,10 @@ class Retriever:
         kbs: Sequence[str] | None = None,
         limit: int = 8,
         sections: bool = False,
+        whole: bool = False,
     ) -> Retrieval:
         """The best ``limit`` passages of the named knowledge bases (all, when None); ``sections``: as :class:`Sections`
-        makes them of the hits.
+        makes them of the hits; ``whole``: what is below, too.
 
         Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
         ``vectors_unavailable`` or ``embedder_…``.
@@ -128,8 +129,9 @@ class Retriever:
         wanted = limit * HITS_OF_A_SECTION if sections else limit
         staged = await self.staged(tenant, question, kbs=kbs, limit=wanted, clock=clock)
         weights = together([kb.weights for kb in staged.bases])
-        most = COPIES * max(wanted, self._rerank.top if self._rerank else 0)
-        ranked = await self._ranked(question.strip(), folded(staged.ranked(weights, most)), wanted, clock)
+        most = None if whole else COPIES * max(wanted, self._rerank.top if self._rerank else 0)
+        best = folded(staged.ranked(weights, most))
+        ranked = await self._ranked(question.strip(), best, None if whole else wanted, clock)
         passages = await self._around(ranked.passages, limit, clock) if sections else ranked.passages
         clock.total()
         return Retrieval(
@@ -202,10 +204,10 @@ class Retriever:
             return hits[:limit]
         return await clock.timed("sections", self._sections.around(hits, limit=limit))
 
-    async def _ranked(self, question: str, passages: list[Passage], limit: int, clock: "_Clock") -> Ranked:
+    async def _ranked(self, question: str, passages: list[Passage], limit: int | None, clock: "_Clock") -> Ranked:
         if self._rerank is None:
             return Ranked(tuple(passages[:limit]))
-        best = passages[: max(limit, self._rerank.top)]
+        best = passages if limit is None else passages[: max(limit, self._rerank.top)]
         ranked = await clock.timed("rerank", self._rerank.order(question, best))
         return replace(ranked, passages=ranked.passages[:limit])
 
@@ -273,7 +275,7 @@ def _together(found: Sequence[list[Passage]]) -> list[Passage]:
     return sorted(best.values(), key=lambda passage: (-passage.score, passage.chunk_id))
 
 
-def _passages(names: Mapping[str, str], found: Found, weights: Weights, most: int) -> list[Passage]:
+def _passages(names: Mapping[str, str], found: Found, weights: Weights, most: int | None) -> list[Passage]:
     return [
         Passage(
             chunk_id=one.chunk_id,

@@ -8,6 +8,7 @@ written and forgotten after it is deleted, so that no crash can leave a vector t
 ``cut`` says how the chunks were made (``Chunking.key``); NULL: by the defaults.
 ``document_versions.edits`` is what people changed of it (:mod:`knowledge.chunk_edits`); ``edit`` what a version was
 made for, where that was a change of a chunk.
+``documents.parts``: the pages, pictures or members that a run is reading, while it counts them.
 ``documents.settles``: an earlier version was made live again, and the vectors of what came back may be missing.
 """
 
@@ -57,6 +58,8 @@ documents = Table(
     Column("media_type", String(120)),
     Column("stage", String(24)),
     Column("progress", Integer, nullable=False, default=0),
+    Column("parts_done", Integer),
+    Column("parts", Integer),
     Column("reason", String(32)),
     Column("message", Text),
     Column("owner", String(64)),
@@ -94,6 +97,7 @@ document_versions = Table(
     Column("cut", String(40)),
     Column("edits", JSON(none_as_null=True)),
     Column("edit", String(16)),
+    Index(None, "tenant", "published_at"),
 )
 
 # Chunks that earlier versions have and the live one has not, as they were indexed. ``last_version`` had it.

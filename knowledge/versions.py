@@ -102,11 +102,9 @@ class Versions:
 
     async def reopen(self, document: Document) -> None:
         """Have the bytes last received processed once more, whatever came of them."""
-        values: dict[str, Any] = {"reason": None, "message": None, "attempts": 0, "progress": 0, "settles": False}
-        values["status"] = DocumentStatus.RECEIVED
         mine = (documents.c.id == document.id) & (documents.c.status != DocumentStatus.DELETED)
         async with self._database.write(of=None) as connection:
-            await connection.execute(update(documents).where(mine).values(**values, owner=None, updated_at=now()))
+            await connection.execute(update(documents).where(mine).values(**reopened()))
 
     async def take_over(self, document_id: str) -> None:
         """End a dead run's lease at once. Only for who knows that nobody else works on this data folder."""
@@ -127,6 +125,8 @@ class Versions:
             "attempts": documents.c.attempts + 1,
             "stage": "loading",
             "progress": 0,
+            "parts_done": None,
+            "parts": None,
             "updated_at": now(),
         }
         taken = update(documents).where(documents.c.id == document_id, free).values(**values).returning(documents)
@@ -172,9 +172,12 @@ class Versions:
         if done.rowcount != 1:
             raise LeaseLost(claim.document_id)
 
-    async def progress(self, claim: Claim, stage: str, percent: int) -> None:
+    async def progress(
+        self, claim: Claim, stage: str, percent: int, *, parts_done: int | None = None, parts: int | None = None
+    ) -> None:
         """Report and renew the lease. Raises LeaseLost."""
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
+        values |= {"parts_done": parts_done, "parts": parts}
         async with self._database.write(of=None) as connection:
             done = await connection.execute(update(documents).where(held(claim)).values(**values))
         if done.rowcount != 1:
@@ -203,10 +206,9 @@ class Versions:
     async def give_up(self, document_id: str) -> None:
         """End the run that is wanted or under way: somebody cancelled it. A version that was live stays live."""
         wanted = documents.c.status.in_((DocumentStatus.RECEIVED, DocumentStatus.PROCESSING))
-        message = "Taking this document in was cancelled. Process it again when you want it."
         async with self._database.write(of=None) as connection:
             await connection.execute(
-                update(documents).where(documents.c.id == document_id, wanted).values(**_failure("cancelled", message))
+                update(documents).where(documents.c.id == document_id, wanted).values(**cancelled())
             )
 
     async def waiting(self, *, idle: timedelta) -> list[tuple[str, str]]:
@@ -342,6 +344,17 @@ class Versions:
         async with self._database.read() as connection:
             found = await past.hashes(connection, which)
         return found if among is None else found & set(among)
+
+
+def reopened() -> dict[str, Any]:
+    """Of a document that is to be processed once more."""
+    fresh: dict[str, Any] = {"reason": None, "message": None, "attempts": 0, "progress": 0, "settles": False}
+    return {**fresh, "status": DocumentStatus.RECEIVED, "owner": None, "updated_at": now()}
+
+
+def cancelled() -> dict[str, Any]:
+    """Of a document that somebody does not want to be taken in."""
+    return _failure("cancelled", "Taking this document in was cancelled. Process it again when you want it.")
 
 
 def _nothing_to_do(known: Any, content_hash: str) -> bool:

@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from app.api.bodies import MOST, Body
 from app.api.dependencies import Reader, TheServices, Writer
+from app.api.explanations import explanation_json
 from app.api.problems import problems
 from app.api.render import change_json, document_json, kb_json, listed_json, search_json, version_json
 from app.api.sources import whence_json
@@ -41,9 +42,13 @@ class PageAddress(Body):
 
 
 class SearchRequest(Body):
+    """``explain``: what should be found (the name or id of a document, the id of a chunk, or a text), to be told in
+    ``explanation`` why it is, or is not."""
+
     query: str
     limit: int = Field(default=10, ge=1, le=100)
     sections: bool = False
+    explain: str = Field(default="", max_length=4000)
 
 
 @router.get("/knowledge-bases")
@@ -225,7 +230,10 @@ async def search(kb: str, body: SearchRequest, who: Reader, services: TheService
     """The hit test: passages with the scores of each stage. With ``sections`` as answers are given them: ``before`` and
     ``after`` have what stands around a hit, and hits of one section are one passage."""
     found = await services.knowledge.search(who.tenant, body.query, kbs=[kb], limit=body.limit, sections=body.sections)
-    return search_json(found)
+    if not body.explain.strip():
+        return search_json(found)
+    told = await services.why_not.explain(who.tenant, body.query, kb, body.explain, limit=body.limit)
+    return {**search_json(found), "explanation": explanation_json(told)}
 
 
 def _received_json(received: Received) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def document_json(document: Document) -> dict[str, Any]:
         "status": document.status.value,
         "stage": document.stage,
         "progress": document.progress,
+        "parts": {"done": document.parts_done, "of": document.parts} if document.parts else None,
         "reason": document.reason,
         "message": document.message,
         "size": document.size,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli import kb_chunking
+from app.cli import kb_chunking, kb_history
 from app.cli.connected import with_service
 from app.cli.main import Data, Json, run, settings_for
 from app.cli.remote import requested
@@ -31,6 +31,7 @@ Questions = Annotated[
 
 def register(app: typer.Typer) -> None:
     kb_chunking.register(commands)
+    kb_history.register(commands)
     app.add_typer(commands, name="kb")
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli.backend import FileReport, backend
+from app.cli.explaining import explained
 from app.cli.main import Data, Json, run, settings_for
 from app.settings import Settings
 from ingest.sources import SourceFile, expand
@@ -51,11 +52,14 @@ def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     kb: Annotated[str, typer.Option("--kb", help="Knowledge base.")] = DEFAULT_KB,
     limit: Annotated[int, typer.Option("-k", "--limit", min=1, max=100, help="Passages.")] = 10,
+    explain: Annotated[
+        str, typer.Option(help="A document, a chunk’s id or a text: say why it is not found.", show_default="nothing")
+    ] = "",
     data: Data = None,
     as_json: Json = False,
 ) -> None:
     """Find passages, with the score of each stage."""
-    found = run(_search(settings_for(data), kb, query, limit))
+    found = run(_search(settings_for(data), kb, query, limit, explain))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -73,6 +77,8 @@ def search(
         console.print(f"[bold cyan]{number}[/] [bold]{where}[/]  [dim]{stages}[/]", highlight=False)
         console.print(passage["text"][:300], style="default", highlight=False, markup=False)
         console.print()
+    if explain:
+        console.print("\n".join(explained(found["explanation"])), highlight=False, markup=False)
 
 
 async def _ingest(
@@ -103,9 +109,9 @@ async def _ingest(
     return sorted(reports, key=lambda done: done.name)
 
 
-async def _search(settings: Settings, kb: str, query: str, limit: int) -> dict[str, Any]:
+async def _search(settings: Settings, kb: str, query: str, limit: int, explain: str) -> dict[str, Any]:
     async with backend(settings) as connected:
-        return await connected.search(kb, query, limit)
+        return await connected.search(kb, query, limit, explain=explain)
 
 
 def _line(done: FileReport) -> str:

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from app.api.explanations import explanation_json
 from app.api.render import search_json
 from app.chat.events import name_of, payload_of
 from app.chat.turns import Ask
@@ -66,8 +67,12 @@ class LocalBackend:
             await self._services.knowledge.catalog.knowledge_base(DEFAULT_TENANT, kb)
         )
 
-    async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]:
-        return search_json(await self._services.knowledge.search(DEFAULT_TENANT, query, kbs=[kb], limit=limit))
+    async def search(self, kb: str, query: str, limit: int, *, explain: str = "") -> dict[str, Any]:
+        found = search_json(await self._services.knowledge.search(DEFAULT_TENANT, query, kbs=[kb], limit=limit))
+        if not explain:
+            return found
+        told = await self._services.why_not.explain(DEFAULT_TENANT, query, kb, explain, limit=limit)
+        return {**found, "explanation": explanation_json(told)}
 
     async def ask(
         self, question: str, kbs: Sequence[str] | None, conversation: str | None

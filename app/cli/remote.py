@@ -56,8 +56,9 @@ class RemoteBackend:
                 tasks.create_task(one(self._name(kb, address, report)))
         await self._await_ends(kb, waiting, report)
 
-    async def search(self, kb: str, query: str, limit: int) -> dict[str, Any]:
-        return await self._json("POST", f"/v1/knowledge-bases/{kb}/search", json={"query": query, "limit": limit})
+    async def search(self, kb: str, query: str, limit: int, *, explain: str = "") -> dict[str, Any]:
+        asked = {"query": query, "limit": limit, "explain": explain}
+        return await self._json("POST", f"/v1/knowledge-bases/{kb}/search", json=asked)
 
     async def ask(
         self, question: str, kbs: Sequence[str] | None, conversation: str | None

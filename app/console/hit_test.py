@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,6 +10,7 @@ from app.console.guard import ConsoleRoute, Reading
 from app.console.highlight import Piece, pieces
 from app.console.pages import Visit, page
 from app.console.texts import language_of, sentence_of, word
+from app.why_not import Answered
 from knowledge.answerability import Answerability
 from knowledge.errors import CopilotError, InvalidInput, Unavailable
 from knowledge.models import KnowledgeBase, Passage
@@ -17,6 +19,7 @@ from knowledge.retriever import Retrieval
 LIMITS = (5, 10, 20, 50)
 # The shortest bar: the last of the list is still something.
 SHORTEST = 0.12
+LONGEST = 4000  # characters of what is expected
 
 router = APIRouter(route_class=ConsoleRoute, include_in_schema=False)
 
@@ -32,17 +35,36 @@ class Found:
     bars: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Why something is found or not, and the chunk it is about as the list shows chunks."""
+
+    answered: Answered
+    found: Found | None
+
+
 @router.get("/kb/{kb}/search")
-async def hit_test(visit: Reading, kb: str, q: str = "", limit: int = Query(10, ge=1, le=100)) -> Response:
+async def hit_test(
+    visit: Reading, kb: str, q: str = "", limit: int = Query(10, ge=1, le=100), expected: str = ""
+) -> Response:
+    """``expected`` is what should be found: a document, a chunk, or a text."""
     base = await visit.services.knowledge.catalog.knowledge_base(visit.tenant, kb)
+    shown = partial(_page, visit, base, q, limit, expected[:LONGEST].strip())
     if not q.strip():
-        return _page(visit, base, q, limit)
+        return shown()
     try:
         retrieval = await visit.services.knowledge.search(visit.tenant, q, kbs=[base.id], limit=limit)
+        told = await _explained(visit, base, q, expected[:LONGEST], limit) if expected.strip() else None
     except (InvalidInput, Unavailable) as error:
-        return _page(visit, base, q, limit, error=error)
+        return shown(error=error)
     verdict = await visit.services.chat.evidence.judge(q, retrieval)
-    return _page(visit, base, q, limit, retrieval=retrieval, verdict=verdict)
+    return shown(retrieval=retrieval, verdict=verdict, told=told)
+
+
+async def _explained(visit: Visit, base: KnowledgeBase, q: str, expected: str, limit: int) -> Told:
+    told = await visit.services.why_not.explain(visit.tenant, q, base.id, expected, limit=limit)
+    chunk = told.explanation.chunk
+    return Told(told, found_for(q, [chunk])[0] if chunk is not None else None)
 
 
 def _page(
@@ -50,7 +72,9 @@ def _page(
     base: KnowledgeBase,
     q: str,
     limit: int,
+    expected: str,
     *,
+    told: Told | None = None,
     retrieval: Retrieval | None = None,
     verdict: Answerability | None = None,
     error: CopilotError | None = None,
@@ -63,6 +87,8 @@ def _page(
         q=q,
         limit=limit,
         limits=sorted({*LIMITS, limit}),
+        expected=expected,
+        told=told,
         found=found_for(q, retrieval.passages) if retrieval else [],
         timings=retrieval.timings_ms if retrieval else {},
         notes=[word(language_of(visit.request), "error", code) for code in retrieval.notes] if retrieval else [],

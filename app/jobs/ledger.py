@@ -20,6 +20,7 @@ from app.jobs.tables import jobs, tenant_limits
 from app.jobs.transactions import Transactions
 from knowledge.database import Database, now
 from knowledge.errors import Conflict, NotFound
+from knowledge.slices import slices
 
 __all__ = ["Lease", "LeaseLost", "Ledger", "NewJob", "StoredArtifact"]
 
@@ -67,6 +68,10 @@ class Ledger:
     async def tally(self, tenant: str, **which: Unpack[Which]) -> Tally:
         """How many jobs there are of each state and review; who is not judged yet is pending."""
         return await self._sql.read(partial(listing.tally, tenant=tenant, which=which))
+
+    async def of_subjects(self, tenant: str, kind: str, subjects: Sequence[str]) -> dict[str, Job]:
+        """Subject → the newest job of a kind about it."""
+        return await self._sql.read(partial(listing.of_subjects, tenant=tenant, kind=kind, subjects=subjects))
 
     # working
 
@@ -125,6 +130,11 @@ class Ledger:
     async def cancel(self, tenant: str, job_id: str) -> Job:
         """Not started: it ends now. Running: its worker is told. Raises Conflict ``job_ended``."""
         return await self._sql.write(partial(_cancel, tenant=tenant, job_id=job_id))
+
+    async def cancel_queued(self, tenant: str, kind: str, subjects: Sequence[str]) -> None:
+        """End the jobs of a kind about these that nobody has begun with. What they were to bring is brought to nobody:
+        for kinds that nothing is delivered of."""
+        await self._sql.write(partial(_cancel_queued, tenant=tenant, kind=kind, subjects=subjects))
 
     async def approve(self, tenant: str, job_id: str) -> Job:
         """Let a job run whose estimate is over the limit. Raises Conflict ``job_not_waiting``."""
@@ -224,6 +234,13 @@ def _cancel(connection: Connection, tenant: str, job_id: str) -> Job:
     if row is None:
         raise Conflict("This job has ended already.", code="job_ended")
     return job_of(row)
+
+
+def _cancel_queued(connection: Connection, tenant: str, kind: str, subjects: Sequence[str]) -> None:
+    mine = (jobs.c.tenant == tenant) & (jobs.c.kind == kind) & (jobs.c.state == JobState.QUEUED)
+    end = {"state": JobState.CANCELLED, "finished_at": now(), "amount": 0.0}
+    for some in slices(subjects, 5_000):
+        connection.execute(update(jobs).where(mine, jobs.c.subject.in_(some)).values(**end))
 
 
 def _review(connection: Connection, *, tenant: str, job_id: str, values: Mapping[str, Any], once: bool) -> Job:

@@ -44,6 +44,13 @@ def tally(connection: Connection, tenant: str, which: Which) -> Tally:
     return {(JobState(state), review): count for state, review, count in connection.execute(query)}
 
 
+def of_subjects(connection: Connection, tenant: str, kind: str, subjects: Sequence[str]) -> dict[str, Job]:
+    """Subject → the newest job of this kind about it."""
+    mine = (jobs.c.tenant == tenant) & (jobs.c.kind == kind) & jobs.c.subject.in_(subjects)
+    rows = connection.execute(select(jobs).where(mine).order_by(jobs.c.created_at))
+    return {row.subject: job_of(row) for row in rows}
+
+
 def _those(tenant: str, which: Which) -> list[ColumnElement[bool]]:
     kinds, states, reviews = which.get("kinds"), which.get("states"), which.get("reviews")
     conversation_id = which.get("conversation_id")

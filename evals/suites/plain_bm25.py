@@ -46,7 +46,9 @@ class PlainBM25:
         return [self._names[i] for i in best if scores[i] > 0]
 
 
-def _texts(document: CorpusDocument) -> list[str]:
+def _texts(document: CorpusDocument) -> Sequence[str]:
+    if document.chunks is not None:
+        return document.chunks
     try:
         loaded = load_bytes(document.data, name=document.name)
     except DocumentRefused:

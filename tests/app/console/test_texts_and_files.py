@@ -90,6 +90,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
     by_value += r"|tuning\.(order|refusals|meaning|characters|codes|document|threshold)"
     by_value += r"|validity\.(scheduled|expired)|diff\.(added|removed|changed)|conflicts\.(open|ignored|resolved)"
     by_value += r"|edit\.\w+|chunk\.(merge|disable|enable|revert)|(original\.none|document\.no_chunks)_\w+"
+    by_value += r"|parse\.(active|failed|done|since_\w+|none_\w+)|why\.(verdict|hint)_\w+"
     by_value += r"|dingtalk\.(handoffs|usage|answers|groups|people|curated)"
     assert {key for key in catalog() if key not in named and not re.fullmatch(by_value, key)} == set()
 

@@ -22,6 +22,7 @@ HOSTILE = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
 NAVIGATION = [
     "/console",
     "/console/sources",
+    "/console/queue",
     "/console/turns",
     "/console/curated",
     "/console/conflicts",
