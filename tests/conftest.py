@@ -80,7 +80,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Where this test's databases are; those in PostgreSQL are gone after it."""
     on_postgres = getattr(request, "param", "postgresql" if postgres.chosen else "sqlite") == "postgresql"
     if not on_postgres:
@@ -88,9 +88,10 @@ def _database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return
     if postgres.programs() is None:
         pytest.skip(postgres.INSTALL)
-    monkeypatch.setattr(postgres, "chosen", True)
+    always, postgres.chosen = postgres.chosen, True  # by hand: a test may undo what its monkeypatch did
     before = set(postgres.server().databases)
     yield
+    postgres.chosen = always
     postgres.server().forget(postgres.server().databases - before)
 
 
