@@ -174,6 +174,11 @@ def lost_edits(edits: Sequence[dict[str, Any]] | None) -> list[Edit]:
     return [edit_of(kept) for kept in edits or () if kept["first"] is None]
 
 
+def disabled_texts(edits: Sequence[dict[str, Any]] | None) -> list[str]:
+    applied = [edit_of(kept) for kept in edits or () if kept["first"] is not None]
+    return [part.text for edit in applied for part in edit.parts if part.disabled]
+
+
 def disabled_ordinals(edits: Sequence[dict[str, Any]] | None) -> set[int]:
     applied = [kept for kept in edits or () if kept["first"] is not None]
     return {kept["first"] + n for kept in applied for n, (_, _, off) in enumerate(kept["parts"]) if off}

@@ -7,11 +7,12 @@ from typing import Any, Literal, TypeAlias
 from sqlalchemy import Select, or_, select
 
 from knowledge.catalog import Catalog
+from knowledge.chunk_edits import disabled_texts
 from knowledge.database import Database
 from knowledge.errors import InvalidInput
 from knowledge.lexical import LexicalIndex
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
-from knowledge.tables import chunks, documents
+from knowledge.tables import chunks, document_versions, documents, past_chunks
 from knowledge.tokens import fold, terms
 
 NEAR = 0.6  # of the terms of a text; a chunk with fewer is not where it stands
@@ -20,7 +21,7 @@ MOST_BASES = 20  # other knowledge bases looked through
 
 Kind: TypeAlias = Literal["document", "chunk", "text"]
 Obstacle: TypeAlias = Literal[
-    "not_here", "elsewhere", "waiting", "failed", "deleted", "scheduled", "expired", "no_text"
+    "not_here", "elsewhere", "waiting", "failed", "deleted", "scheduled", "expired", "disabled", "no_text"
 ]
 
 
@@ -61,6 +62,8 @@ class Expectations:
         named = await self._named(base, or_(documents.c.id == wanted, documents.c.name == wanted))
         if named is None and (owner := await self._owner(base.tenant, wanted)) is not None:
             return await self._standing(base, Expected("chunk", owner, frozenset((wanted,))))
+        if named is None and (text := await self._text_put_aside(base.tenant, wanted)) is not None:
+            return await self._text(base, text)
         if named is None:
             named = await self._only_one_with(base, wanted)
         if named is not None:
@@ -94,6 +97,10 @@ class Expectations:
 
     async def _text(self, base: KnowledgeBase, text: str) -> Expected:
         here = await self._holding(base, text)
+        off = max(((share_of(text, said), id_) for id_, said in await self._disabled(base)), default=(0.0, ""))
+        if off[0] >= NEAR and off[0] > (here.share or 0.0):
+            owner = await self._catalog.document(base.tenant, off[1])
+            return Expected("text", owner, share=off[0], obstacle="disabled")
         if here.share is not None and here.share >= NEAR:
             return await self._standing(base, here)
         others = [kb for kb in await self._catalog.named(base.tenant, None) if kb.id != base.id]
@@ -115,6 +122,22 @@ class Expectations:
         owner = await self._catalog.document(base.tenant, best.document_id)
         return Expected("text", owner, frozenset((best.id,)), share_of(text, best.text))
 
+    async def _text_put_aside(self, tenant: str, chunk_id: str) -> str | None:
+        """What a chunk said that was live once."""
+        query = select(past_chunks.c.text).where(past_chunks.c.id == chunk_id, past_chunks.c.tenant == tenant)
+        async with self._database.read() as connection:
+            text: str | None = (await connection.execute(query.limit(1))).scalar()
+        return text
+
+    async def _disabled(self, base: KnowledgeBase) -> list[tuple[str, str]]:
+        """Document and text of each chunk that people took out of what is found."""
+        live = (document_versions.c.document_id == documents.c.id) & (document_versions.c.number == documents.c.version)
+        query = select(documents.c.id, document_versions.c.edits).join(document_versions, live)
+        changed = (documents.c.kb_id == base.id) & document_versions.c.edits.is_not(None)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.where(changed))).all()
+        return [(row.id, text) for row in rows for text in disabled_texts(row.edits)]
+
     async def _standing(self, base: KnowledgeBase, meant: Expected) -> Expected:
         document = meant.document
         assert document is not None  # noqa: S101 (it was found)
@@ -123,6 +146,8 @@ class Expectations:
             return replace(meant, obstacle="elsewhere", elsewhere=there.name)
         older = document.live_hash is not None and document.status is not DocumentStatus.LIVE
         obstacle = _obstacle(document, meant.chunk_ids)
+        if obstacle == "no_text" and document.id in dict(await self._disabled(base)):
+            obstacle = "disabled"
         return replace(meant, obstacle=obstacle, reason=document.reason or "", older=older)
 
 

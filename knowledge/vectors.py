@@ -200,9 +200,9 @@ class MemoryVectors:
         rows = self._collections.get(collection, {})
         if not rows:
             return []
-        scores = np.stack(list(rows.values())) @ vector
-        best = np.argsort(-scores)[:limit]
-        ids = list(rows)
+        ids = sorted(rows)  # equals in an order of their own, whatever was written first
+        scores = np.stack([rows[id_] for id_ in ids]) @ vector
+        best = np.argsort(-scores, kind="stable")[:limit]
         return [Hit(ids[index], float(scores[index])) for index in best]
 
     async def get(self, collection: str, ids: Sequence[str]) -> dict[str, Vector]:

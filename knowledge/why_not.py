@@ -24,7 +24,7 @@ from knowledge.tokens import terms
 from knowledge.vectors import collection_name
 
 Verdict: TypeAlias = Obstacle | Literal["found", "cut", "reranked", "far"]
-Hint: TypeAlias = Literal["upload", "other_base", "wait", "retry", "window", "synonym", "heading", "curated"]
+Hint: TypeAlias = Literal["upload", "other_base", "wait", "retry", "window", "enable", "synonym", "heading", "curated"]
 Search: TypeAlias = Callable[[int], Awaitable[list[Hit]]]
 
 _HINTS: dict[Obstacle, tuple[Hint, ...]] = {
@@ -35,6 +35,7 @@ _HINTS: dict[Obstacle, tuple[Hint, ...]] = {
     "deleted": ("upload",),
     "scheduled": ("window",),
     "expired": ("window",),
+    "disabled": ("enable",),
     "no_text": ("upload",),
 }
 

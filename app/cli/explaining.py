@@ -17,6 +17,7 @@ VERDICTS: Mapping[str, str] = {
     "deleted": "Its document was deleted.",
     "scheduled": "Its document is not valid yet.",
     "expired": "Its document is not valid any more.",
+    "disabled": "It was disabled: people took it out of what is found.",
     "no_text": "Its document has no text of its own.",
 }
 HINTS: Mapping[str, str] = {
@@ -25,6 +26,7 @@ HINTS: Mapping[str, str] = {
     "wait": "wait until it is published, or look at the parse queue",
     "retry": "see what is wrong with the file, and process it again",
     "window": "change when the document is valid",
+    "enable": "enable the chunk on its document's page",
     "synonym": "add a synonym for the words that it lacks",
     "heading": "give the section a heading that says what it is about",
     "curated": "write a curated answer to this question",

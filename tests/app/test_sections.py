@@ -15,7 +15,7 @@ from app.chat.prompts import load
 from app.chat.turns import Ask
 from app.llm.scripted import ScriptedModel
 from app.wiring import Services
-from knowledge.models import DEFAULT_TENANT, Copy, Passage
+from knowledge.models import DEFAULT_TENANT, Chunk, Copy, Document, Passage
 from knowledge.retriever import Retrieval
 from tests.app.jobs_api.calls import served
 from tests.products import product, take_in
@@ -34,6 +34,11 @@ PHONE = "客服电话 400-810-1234，每天九点到十八点。" + "请耐心�
 GUIDE = f"# 手册\n\n## 退货步骤\n\n{steps(5)}\n\n## 联系方式\n\n{PHONE}\n"
 
 
+async def pieces(services: Services, document: Document) -> list[Chunk]:
+    _, listed, _ = await services.knowledge.chunks(DEFAULT_TENANT, document.id, limit=50, offset=0)
+    return [one.chunk for one in listed]
+
+
 async def found(services: Services, question: str, **more: Any) -> Retrieval:
     return await services.knowledge.search(DEFAULT_TENANT, question, kbs=["shop"], **({"limit": 5} | more))
 
@@ -41,7 +46,7 @@ async def found(services: Services, question: str, **more: Any) -> Retrieval:
 async def test_a_hit_comes_with_its_section_once_and_in_the_order_of_the_document(tmp_path: Path) -> None:
     async with product(tmp_path) as services:
         guide = await take_in(services, "shop", "手册.md", GUIDE)
-        _, chunks = await services.knowledge.chunks(DEFAULT_TENANT, guide.id, limit=50, offset=0)
+        chunks = await pieces(services, guide)
         section = [one for one in chunks if one.place.heading == "手册 > 退货步骤"]
         assert len(section) > 2
         hits = await found(services, "退货丙类说明办理丙事项")
@@ -71,7 +76,7 @@ async def test_two_hits_of_one_document_stay_within_their_sections(tmp_path: Pat
 async def test_of_a_section_that_does_not_fit_the_nearest_neighbours_come(tmp_path: Path) -> None:
     async with product(tmp_path, section_width=600) as services:
         guide = await take_in(services, "shop", "手册.md", GUIDE)
-        _, chunks = await services.knowledge.chunks(DEFAULT_TENANT, guide.id, limit=50, offset=0)
+        chunks = await pieces(services, guide)
         best = (await found(services, "退货丙类说明办理丙事项", sections=True)).passages[0]
         at = next(i for i, one in enumerate(chunks) if one.id == best.chunk_id)
         assert chunks[at + 1].text in best.in_full or chunks[at - 1].text in best.in_full

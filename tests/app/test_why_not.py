@@ -154,3 +154,16 @@ async def test_nothing_of_another_tenant_is_told(tmp_path: Path) -> None:
             body = {"query": "保证金", "explain": expected}
             told = (await call("other", "POST", "/v1/knowledge-bases/shop/search", json=body)).json()["explanation"]
             assert (told["verdict"], told["expected"]["document"]) == ("not_here", None)
+
+
+async def test_a_disabled_chunk_is_said_to_be_disabled_by_its_document_its_text_and_its_id(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, services):
+        document = await take_in(services, "shop", "退货.md", RETURNS)
+        await take_in(services, "shop", "费用.md", FEES)
+        (chunk,) = (await http.get(f"/v1/documents/{document.id}/chunks")).json()["chunks"]
+        off = await http.patch(f"/v1/chunks/{chunk['id']}", json={"disabled": True})
+        assert off.status_code == 202, off.text
+        for expected in ("退货.md", "签收后 7 个自然日内可以无理由退货", chunk["id"]):
+            told = await why(http, "退货运费谁出？", expected)
+            assert (told["verdict"], told["hints"], told["expected"]["document"]) == ("disabled", ["enable"], "退货.md")
+        assert (await why(http, "旗舰店的保证金是多少？", "费用.md"))["verdict"] == "found"
