@@ -56,6 +56,9 @@ class Mover:
             found = await self._catalog.by_ids([kb.id])
             if not found:
                 return False
+            if found[0].embedding_model == self._moves.model and found[0].next_model is None:
+                await self._moves.release(kb.id)  # another worker was done with it since we looked
+                return False
             await self._pass(found[0])
             if await self._moves.finish(found[0]):
                 log.info("moved kb=%s to=%s", kb.id, self._moves.model)
