@@ -1,13 +1,15 @@
 """How fast documents are read: text PDFs beside PDFium alone, and what a process of its own costs a small document.
 
-    copilot bench ingest [--pdf FILE…] [--pages 200]
+    copilot bench ingest [--pdf FILE…] [--pages 200] [--documents 12]
 
 Pages a second and core are pages by processor time, the best of the rounds: a busy neighbour slows both sides, and they
 take turns. The PDF that is made has one column of 45 lines and no rules, hence nothing but the text path; PDFs of your
 own may have tables, which are read by pdfplumber and take ten times as long. PDFium alone is what
-``pypdfium2``'s ``get_text_range`` takes a page, without places, sizes, headings or paragraphs.
+``pypdfium2``'s ``get_text_range`` takes a page, without places, sizes, headings or paragraphs. With documents,
+:mod:`evals.bench.ingest_overhead` says what all the rest takes beside embedding.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from typing import Annotated
 import pypdfium2 as pdfium
 import typer
 
+from evals.bench.ingest_overhead import DOCUMENTS, overhead
 from ingest.loaders import load_bytes
 from ingest.parsing import DirectParser, IsolatedParser, Parser
 
@@ -52,20 +55,26 @@ class Small:
 def main(
     pdf: Annotated[list[Path] | None, typer.Option(help="Measure these PDFs, too; may be repeated.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of the PDF that is made.")] = 200,
+    documents: Annotated[int, typer.Option(min=0, help="Documents taken in, beside embedding alone.")] = DOCUMENTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Reading documents: text-PDF pages a second and core beside PDFium alone; the cost of a process of its own."""
+    """Text-PDF pages a second and core beside PDFium alone, a process of its own, all of it beside embedding."""
     files = [("made", text_pdf(pages)), *((path.name, path.read_bytes()) for path in pdf or ())]
     read = [measured(name, data) for name, data in files]
     small = small_document()
+    whole = asyncio.run(overhead(documents)) if documents else None
     if as_json:
-        typer.echo(json.dumps({"pages": [asdict(of) for of in read], "small_ms": asdict(small)}))
+        shares = {"overhead": whole and {**asdict(whole), "share": round(whole.share, 3)}}
+        typer.echo(json.dumps({"pages": [asdict(of) for of in read], "small_ms": asdict(small), **shares}))
         return
     typer.echo(f"{'pages/s/core':>14}{'PDFium alone':>14}{'share':>7}  file")
     for of in read:
         typer.echo(f"{of.ours:14.0f}{of.alone:14.0f}{of.ours / of.alone:7.2f}  {of.file} ({of.pages} pages)")
     typer.echo(f"goal on the text path: {GOAL}")
     typer.echo(f"small document: here {small.here:.2f} ms, warm process {small.warm:.2f} ms, cold {small.cold:.0f} ms")
+    if whole:
+        taken = f"{whole.chunks} chunks of {whole.documents} documents taken in in {whole.ingested_s:.1f} s"
+        typer.echo(f"{taken}, embedded alone in {whole.embedded_s:.1f} s: {whole.share:+.1%} (goal: below 10 %)")
 
 
 def measured(name: str, data: bytes, *, rounds: int = ROUNDS) -> Pages:

@@ -107,7 +107,7 @@ async def _measure(size: int, per_second: float, seconds: float) -> Size:
 
 async def _fill(services: Services, kb: KnowledgeBase, size: int) -> None:
     random = np.random.default_rng(0)
-    known = services.parts.embedder.embed_passages(_sentences()[:256])
+    known = services.parts.embedder.embed_passages(sentences()[:256])
     batches = _batches(kb, size, random)
     limit = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as writing:
@@ -121,13 +121,13 @@ async def _fill(services: Services, kb: KnowledgeBase, size: int) -> None:
 
 def _batches(kb: KnowledgeBase, size: int, random: np.random.Generator) -> Iterator[list[dict[str, Any]]]:
     """Rows of ``chunks``; a hundred to a document, each document published at an epoch of its own."""
-    sentences = _sentences()
+    said = sentences()
     for start in range(0, size, ROWS):
-        picked = random.integers(0, len(sentences), (min(ROWS, size - start), 3))
+        picked = random.integers(0, len(said), (min(ROWS, size - start), 3))
         rows = []
         for number, three in enumerate(picked, start):
             document = number // CHUNKS_A_DOCUMENT
-            text = f"{''.join(sentences[at] for at in three)} 编号 HB-{number:07d}"
+            text = f"{''.join(said[at] for at in three)} 编号 HB-{number:07d}"
             rows.append(
                 {
                     "id": f"{number:032x}",
@@ -191,7 +191,7 @@ def _noisy(known: Vector, count: int, random: np.random.Generator) -> Vector:
     return unit
 
 
-def _sentences() -> list[str]:
+def sentences() -> list[str]:
     """Of the samples, each with its full stop."""
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.rglob("*.md")))
     return [f"{part.strip()}。" for part in text.replace("\n", "。").split("。") if 12 <= len(part.strip()) <= 120]

@@ -21,8 +21,10 @@ def test_the_made_pdf_is_text_and_nothing_else() -> None:
 def test_the_command_prints_both_sides() -> None:
     app = typer.Typer()
     cli.register(app)
-    done = CliRunner().invoke(app, ["bench", "ingest", "--pages", "3", "--json"])
+    done = CliRunner().invoke(app, ["bench", "ingest", "--pages", "3", "--documents", "1", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert [of["pages"] for of in found["pages"]] == [3]
     assert set(found["small_ms"]) == {"here", "warm", "cold"}
+    assert found["overhead"]["documents"] == 1
+    assert found["overhead"]["chunks"] >= 40
