@@ -1,6 +1,6 @@
 """How fast documents are read: text PDFs beside PDFium alone, and what a process of its own costs a small document.
 
-    copilot bench ingest [--pdf FILE…] [--pages 200] [--documents 12]
+    copilot bench ingest [--pdf FILE…] [--pages 200] [--documents 100]
 
 Pages a second and core are pages by processor time, the best of the rounds: a busy neighbour slows both sides, and they
 take turns. The PDF that is made has one column of 45 lines and no rules, hence nothing but the text path; PDFs of your
@@ -22,7 +22,7 @@ from typing import Annotated
 import pypdfium2 as pdfium
 import typer
 
-from evals.bench.ingest_overhead import DOCUMENTS, overhead
+from evals.bench.ingest_overhead import overhead
 from ingest.loaders import load_bytes
 from ingest.parsing import DirectParser, IsolatedParser, Parser
 
@@ -55,7 +55,7 @@ class Small:
 def main(
     pdf: Annotated[list[Path] | None, typer.Option(help="Measure these PDFs, too; may be repeated.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of the PDF that is made.")] = 200,
-    documents: Annotated[int, typer.Option(min=0, help="Documents taken in, beside embedding alone.")] = DOCUMENTS,
+    documents: Annotated[int, typer.Option(min=0, help="Of the samples’, taken in beside embedding alone.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Text-PDF pages a second and core beside PDFium alone, a process of its own, all of it beside embedding."""

@@ -233,7 +233,8 @@ async def _questions(copilot: Server | None) -> tuple[str, ...]:
     plain = [row["question"] for row in rows if row["answerable"] and not row["question"].isascii()]
     if copilot is not None:
         async with httpx.AsyncClient(base_url=copilot.url, timeout=LONGEST_STREAM_S, trust_env=False) as http:
-            answered = await asyncio.gather(*(_is_answered(http, question) for question in plain))
+            asked = [f"{question}{PARTICLES[0] * 2}" for question in plain]  # as it is asked: one may just not pass
+            answered = await asyncio.gather(*(_is_answered(http, question) for question in asked))
         plain = list(compress(plain, answered))
     if not plain:
         raise ServerNotReady("It refuses every question about the samples, so there is nothing to measure.")

@@ -27,4 +27,4 @@ def test_the_command_prints_both_sides() -> None:
     assert [of["pages"] for of in found["pages"]] == [3]
     assert set(found["small_ms"]) == {"here", "warm", "cold"}
     assert found["overhead"]["documents"] == 1
-    assert found["overhead"]["chunks"] >= 40
+    assert found["overhead"]["chunks"] >= 1
