@@ -92,8 +92,7 @@ async def rich(http: httpx.AsyncClient, services: Services) -> tuple[str, str]:
     conversation = first["conversation_id"]
     second = await ask(http, UNKNOWN, conversation_id=conversation)
     gap = {"turn_id": second["turn_id"], "tenant": DEFAULT_TENANT, "question": UNKNOWN, "created_at": now()}
-    if not second["refused"]:  # a refusal is one by itself
-        await services.parts.database.apply(insert(gaps).values(gap))
+    await services.parts.database.apply(insert(gaps).values(gap))
     (await http.post(f"/v1/turns/{first['turn_id']}/feedback", json={"rating": "down"})).raise_for_status()
     turn = await services.conversations.answered(DEFAULT_TENANT, first["turn_id"])
     await services.handoffs.open(DEFAULT_TENANT, turn, channel="dingtalk", asker="张三", target={})
@@ -237,7 +236,7 @@ async def test_an_export_has_a_line_for_every_turn_in_either_form(tmp_path: Path
         assert "attachment" in answer.headers["content-disposition"]
         rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert rows[0]["answer"] == "'" + first["answer"]
-        assert (rows[0]["sources"], rows[1]["refused"]) == ("费用.md", "true")
+        assert (rows[0]["sources"], rows[1]["refused"]) == ("费用.md", "false")
         assert list(rows[0]) == list(first)
 
 
