@@ -24,13 +24,14 @@ FAILS = {
 }
 
 
+IMPATIENT: dict[str, object] = {"model_first_token_timeout": 1.0, "model_between_tokens_timeout": 0.5}
+
+
 async def events_of(data: Path, url: str, model: str, **settings: object) -> list[Event]:
     given: dict[str, object] = {
         "model_base_url": url,
         "model_api_key": "sk-test",
         "model_name": model,
-        "model_first_token_timeout": 1.0,
-        "model_between_tokens_timeout": 0.5,
         "model_retries": 1,
     }
     async with product(data, **(given | settings)) as services:
@@ -57,7 +58,7 @@ async def test_an_endpoint_that_answers_ends_in_done_with_citations(tmp_path: Pa
 async def test_an_endpoint_that_fails_ends_in_failed_with_its_code(tmp_path: Path, model: str) -> None:
     async with running_fake_model(first_token_ms=5, rate=2000, retry_after_s=0) as url:
         began = time.monotonic()
-        events = await events_of(tmp_path, url, model)
+        events = await events_of(tmp_path, url, model, **(IMPATIENT if FAILS[model] == "model_timeout" else {}))
     failed = events[-1]
     assert isinstance(failed, Failed)
     assert failed.code == FAILS[model]
