@@ -5,6 +5,7 @@ Dramatiq's threads only hand over: all work happens on one event loop, which own
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import signal
@@ -29,12 +30,14 @@ from app.studio import running_studio
 from app.wiring import Services, running_services
 from knowledge.database import now
 from knowledge.errors import InvalidInput, Unavailable
+from knowledge.removals import Removals
 
 # Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
 # drawn are drawn together, eight at most.
 SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
 POLL_MS = 200  # an idle worker looks for messages so often; 1 s, as it comes, is felt by who waits for a job to start
 SWEEP_SECONDS = 2.0
+VECTORS_SECONDS = 60.0  # whoever deletes sees to its vectors itself; to look for others is to look at every one
 RARELY_SECONDS = 900
 IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it
 HALF_FILE_SECONDS = 3600
@@ -180,7 +183,7 @@ async def _working(
 
 class Housekeeping:
     """Documents that lost their job, sources that are due, vectors that nobody needs, files of dead uploads and of dead
-    jobs, and what is not to be kept any longer: conversations, logs.
+    jobs, and what is not to be kept any longer: conversations, logs, old removals.
 
     The last two are looked for once in ``rarely`` seconds.
     """
@@ -189,12 +192,15 @@ class Housekeeping:
         self._services = services
         self._rarely = rarely
         self._rare_at = time.monotonic()
+        self._vectors_at = -math.inf
 
     async def sweep(self) -> None:
         services = self._services
         for tenant, document_id in await services.parts.versions.waiting(idle=IDLE):
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
-        await services.pipeline.sweep()
+        if time.monotonic() - self._vectors_at > VECTORS_SECONDS:
+            self._vectors_at = time.monotonic()
+            await services.pipeline.sweep()
         await services.keeper.begin_due()
         await asyncio.to_thread(_drop_half_files, services.settings.files)
         if time.monotonic() - self._rare_at > self._rarely:
@@ -204,6 +210,7 @@ class Housekeeping:
                 log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
             await services.pipeline.sweep_files()
+            await Removals(services.parts.database).trim()
             await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 
 

@@ -49,6 +49,7 @@ SAMPLED = 30  # numbers, true and past ones each, looked for after every hour
 ASKED = 100  # questions that are timed
 NEAREST = 50  # as many as a search has of every stage
 COMPARED = 40  # questions for the recall
+RARELY_SECONDS = 20  # an hour of the day takes a minute here, and a worker does what it does rarely four times an hour
 
 
 @dataclass(eq=False)
@@ -201,7 +202,7 @@ async def _ask(stage: _Stage, per_second: float) -> None:
 
 async def _housekeep(stage: _Stage) -> None:
     """Until cancelled: what a worker does beside its jobs."""
-    housekeeping = Housekeeping(stage.services)
+    housekeeping = Housekeeping(stage.services, rarely=RARELY_SECONDS)
     while True:
         await housekeeping.sweep()
         await stage.services.parts.mover.move()

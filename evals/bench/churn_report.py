@@ -23,9 +23,9 @@ LOST = 0.02  # of the nearest, beside the first hour
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """Hour 0 is before any change. Milliseconds of a search with nothing else going on; ``recall`` is how many of the 50
-    nearest by vector are found, beside all of them compared. ``rows`` are counts; ``wrong`` what was found and must not
-    be, or not found and must."""
+    """Hour 0 is before any change. Milliseconds of a search with nothing else going on; ``recall`` is how many of the
+    50 nearest by vector are found, beside all of them compared. ``rows`` are counts; ``wrong`` what was found and must
+    not be, or not found and must."""
 
     hour: int
     changes: int
@@ -101,7 +101,7 @@ async def rows_of(services: Services, kb: KnowledgeBase, folder: Path) -> dict[s
     async with services.parts.database.read() as connection:
         for table in (chunks, vectors, past_chunks, chunk_removals):
             query = select(func.count()).select_from(table).where(table.c.kb_id == kb.id)
-            counts[table.name] = int((await connection.execute(query)).scalar_one())
+            counts[f"{table.name}"] = int((await connection.execute(query)).scalar_one())
         query = select(func.count()).select_from(document_versions)
         counts["document_versions"] = int((await connection.execute(query)).scalar_one())
         if connection.dialect.name == "sqlite":
