@@ -20,7 +20,7 @@ from knowledge.catalog import Catalog, next_epoch
 from knowledge.database import Database, now
 from knowledge.models import KnowledgeBase
 from knowledge.retired import retire, unretire
-from knowledge.shelves import LEAST_DEAD, model_of, renewed, shelf_prefix, worn
+from knowledge.shelves import DEAD_SHARE, LEAST_DEAD, model_of, renewed, shelf_prefix
 from knowledge.tables import chunks, documents, knowledge_bases, retired_collections, vectors
 from knowledge.vector_ledger import confirm
 
@@ -45,11 +45,14 @@ class MoveLost(Exception):
 class Moves:
     """Of all knowledge bases, to one model: the configured one. Its worn shelves are looked for once in a while."""
 
-    def __init__(self, database: Database, catalog: Catalog, model: str, owner: str) -> None:
+    def __init__(
+        self, database: Database, catalog: Catalog, model: str, owner: str, *, least_dead: int = LEAST_DEAD
+    ) -> None:
         self.model = model
         self._database = database
         self._catalog = catalog
         self._owner = owner
+        self._least_dead = least_dead
         self._looked = -math.inf
 
     async def wanted(self) -> list[KnowledgeBase]:
@@ -59,8 +62,7 @@ class Moves:
             ids = list((await connection.execute(select(knowledge_bases.c.id).where(away))).scalars())
             if time.monotonic() - self._looked > LOOK_SECONDS:
                 self._looked = time.monotonic()
-                used = (await connection.execute(select(knowledge_bases).where(_used))).all()
-                ids += [row.id for row in used if await _is_worn(connection, row)]
+                ids += await self._worn(connection)
         return await self._catalog.by_ids(ids)
 
     async def claim(self, kb_id: str) -> bool:
@@ -84,7 +86,7 @@ class Moves:
         if model_of(before.embedding_model) != self.model:
             there: str | None = self.model
         else:
-            there = renewed(before.embedding_model) if await _is_worn(connection, before) else before.next_model
+            there = renewed(before.embedding_model) if await self._is_worn(connection, before) else before.next_model
         this = knowledge_bases.c.id == before.id
         await connection.execute(update(knowledge_bases).where(this).values(next_model=there))
         if before.next_model is not None:  # it was on its way to a third one
@@ -177,6 +179,18 @@ class Moves:
         async with self._database.write(kb_id) as connection:
             await connection.execute(unretire(kb_id, model))
 
+    async def _worn(self, connection: AsyncConnection) -> list[str]:
+        used = select(knowledge_bases).where(knowledge_bases.c.dead >= self._least_dead)
+        rows = (await connection.execute(used)).all()
+        return [row.id for row in rows if await self._is_worn(connection, row)]
+
+    async def _is_worn(self, connection: AsyncConnection, row: Row[Any]) -> bool:
+        if row.dead < self._least_dead:
+            return False
+        here = and_(vectors.c.kb_id == row.id, vectors.c.model == row.embedding_model)
+        live = (await connection.execute(select(func.count()).select_from(vectors).where(here))).scalar_one()
+        return bool(row.dead >= DEAD_SHARE * live)
+
     async def _renew(self, connection: AsyncConnection, kb_id: str) -> None:
         mine = and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.mover == self._owner)
         renewed = update(knowledge_bases).where(mine).values(mover_until=now() + LEASE)
@@ -192,17 +206,6 @@ def stands_on(model: str) -> ColumnElement[bool]:
 
 def _on(shelf: str, chunk_ids: Sequence[str]) -> ColumnElement[bool]:
     return and_(vectors.c.chunk_id.in_(chunk_ids), vectors.c.model == shelf)
-
-
-_used = knowledge_bases.c.dead >= LEAST_DEAD
-
-
-async def _is_worn(connection: AsyncConnection, row: Row[Any]) -> bool:
-    if row.dead < LEAST_DEAD:
-        return False
-    here = and_(vectors.c.kb_id == row.id, vectors.c.model == row.embedding_model)
-    live = (await connection.execute(select(func.count()).select_from(vectors).where(here))).scalar_one()
-    return worn(live=live, dead=row.dead)
 
 
 def _row(kb_id: str) -> Select[Any]:

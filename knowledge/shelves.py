@@ -25,8 +25,3 @@ def renewed(shelf: str) -> str:
     """The next shelf of the same model."""
     model, _, number = shelf.partition(_MARK)
     return f"{model}{_MARK}{int(number or 1) + 1}"
-
-
-def worn(*, live: int, dead: int) -> bool:
-    """Whether so much was deleted from it that it is worth making anew."""
-    return dead >= max(LEAST_DEAD, DEAD_SHARE * live)

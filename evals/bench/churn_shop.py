@@ -134,9 +134,9 @@ def code(number: int) -> str:
 
 
 def passage(number: int) -> str:
-    """A section's text."""
+    """A section's text: one fact that nothing else says, for the radar, and sentences that have none."""
     chance, said = random.Random(number), _said()
-    text = f"编号 {code(number)}。"
+    text = f"编号 {code(number)} 的售价是 {number % 997 + 1} 元。"
     while len(text) < LETTERS:
         text += chance.choice(said)
     return text
@@ -144,4 +144,4 @@ def passage(number: int) -> str:
 
 @cache
 def _said() -> list[str]:
-    return sentences()
+    return [sentence for sentence in sentences() if not any(letter.isdigit() for letter in sentence)]
