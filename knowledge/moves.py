@@ -166,8 +166,9 @@ class Moves:
         """Forget the vectors of a retired collection, which may then be dropped; False when it is in use again."""
         async with self._database.write(kb_id) as connection:
             row = (await connection.execute(_row(kb_id))).one()
-            used = model in (row.embedding_model, row.next_model, self.model)
-            if used:
+            stands = {row.embedding_model, row.next_model} - {None}
+            used = model in stands or (model == self.model and model not in map(model_of, stands))
+            if used:  # or will be: what is published is written ahead for the configured model
                 await connection.execute(unretire(kb_id, model))
             else:
                 mine = and_(vectors.c.kb_id == kb_id, vectors.c.model == model)
