@@ -80,12 +80,12 @@ class VectorLedger:
 
     async def forget(self, kb_id: str, shelf: str, chunk_ids: Sequence[str]) -> None:
         """The orphans' vectors are deleted; the shelf wears by them."""
-        model, stands = shelf, and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.embedding_model == shelf)
+        stands = and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.embedding_model == shelf)
         wear = update(knowledge_bases).where(stands).values(dead=knowledge_bases.c.dead + len(chunk_ids))
         async with self._database.write(of=None) as connection:
             await connection.execute(wear)  # first: whoever gives a shelf up takes the rows in this order, too
             for start in range(0, len(chunk_ids), BATCH):
-                mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == model)
+                mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == shelf)
                 await connection.execute(delete(vectors).where(mine))
 
 
