@@ -4,10 +4,10 @@
 
 Documents of twenty passages are taken in and changed through the service and the pipeline, with a Chroma server and a
 tantivy replica of their own; the worker's housekeeping and questions go on meanwhile. 600 changes an hour are one in
-six seconds, all day: of 1,000 documents each is published again a dozen times, a fifth of it changed. After every hour questions are timed
-with nothing else going on, and what is found by vector is set beside comparing everything. Questions are embedded;
-passages have synthetic vectors. With ``--folder`` a day may be had in pieces: the next call goes on after the last
-whole hour (as a new process: its memory is not what it would have been).
+six seconds, all day: of 1,000 documents each is published again a dozen times, a fifth of it changed. After every hour
+questions are timed with nothing else going on, and what is found by vector is set beside comparing everything.
+Questions are embedded; passages have synthetic vectors. With ``--folder`` a day may be had in pieces: the next call
+goes on after the last whole hour (as a new process: its memory is not what it would have been).
 """
 
 import asyncio

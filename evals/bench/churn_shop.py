@@ -134,7 +134,7 @@ def code(number: int) -> str:
 
 
 def passage(number: int) -> str:
-    """A section's text. It has no figures: the same sentences a thousand times would be the radar's work, not a day's."""
+    """A section's text, without figures: those of the same sentences a thousand times would be the radar's work."""
     chance, said = random.Random(number), _said()
     text = f"编号 {code(number)}。"
     while len(text) < LETTERS:
