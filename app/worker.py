@@ -185,7 +185,7 @@ class Housekeeping:
     """Documents that lost their job, sources that are due, vectors that nobody needs, files of dead uploads and of dead
     jobs, and what is not to be kept any longer: conversations, logs, old removals.
 
-    The last two are looked for once in ``rarely`` seconds.
+    Vectors are looked for once a minute, the last two once in ``rarely`` seconds.
     """
 
     def __init__(self, services: Services, *, rarely: float = RARELY_SECONDS) -> None:
@@ -199,8 +199,8 @@ class Housekeeping:
         for tenant, document_id in await services.parts.versions.waiting(idle=IDLE):
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
         if time.monotonic() - self._vectors_at > VECTORS_SECONDS:
-            self._vectors_at = time.monotonic()
             await services.pipeline.sweep()
+            self._vectors_at = time.monotonic()
         await services.keeper.begin_due()
         await asyncio.to_thread(_drop_half_files, services.settings.files)
         if time.monotonic() - self._rare_at > self._rarely:

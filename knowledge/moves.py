@@ -143,9 +143,10 @@ class Moves:
             for left in {before.embedding_model, before.next_model} - {None, shelf}:
                 await retire(connection, before, left)
             arrived = {"embedding_model": shelf, "next_model": None, "mover": None, "mover_until": None}
-            arrived |= {"dead": 0 if before.embedding_model != shelf else before.dead}
-            await connection.execute(update(knowledge_bases).where(knowledge_bases.c.id == kb.id).values(**arrived))
+            this = update(knowledge_bases).where(knowledge_bases.c.id == kb.id)
+            await connection.execute(this.values(**arrived))
             if before.embedding_model != shelf:
+                await connection.execute(this.values(dead=0))
                 await next_epoch(connection, kb.id)
         return True
 
