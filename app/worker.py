@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.jobs.queue import actor_name, broker
 from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
 from app.jobs.service import JobService
+from app.processes.chroma_folder import CHROMA, drop_left_segments
 from app.processes.runtime import mark_ready
 from app.settings import Settings
 from app.studio import running_studio
@@ -183,7 +184,7 @@ async def _working(
 
 class Housekeeping:
     """Documents that lost their job, sources that are due, vectors that nobody needs, files of dead uploads and of dead
-    jobs, and what is not to be kept any longer: conversations, logs, old removals.
+    jobs, and what is not to be kept any longer: conversations, logs, old removals, files of dropped collections.
 
     Vectors are looked for once a minute, the last two once in ``rarely`` seconds.
     """
@@ -210,6 +211,7 @@ class Housekeeping:
                 log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
             await services.pipeline.sweep_files()
+            await asyncio.to_thread(drop_left_segments, services.settings.data / CHROMA)
             await Removals(services.parts.database).trim()
             await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 
