@@ -16,7 +16,7 @@ async def test_two_hours_of_changes_are_told_and_everything_found_is_right(tmp_p
     assert hours[:2] == first
     assert [hour.hour for hour in hours] == [0, 1, 2]
     assert [hour.wrong for hour in hours] == [(), (), ()]
-    assert hours[0].rows["chunks"] == hours[2].rows["chunks"] == hours[2].rows["vectors"]
+    assert all(abs(hour.rows["chunks"] - 60) <= 3 and hour.rows["vectors"] == hour.rows["chunks"] for hour in hours)
     assert hours[2].rows["past_chunks"] > hours[0].rows["past_chunks"] == 0
     assert hours[2].rows["chunk_removals"] > 0
     assert all(hour.p50_ms > 0 and hour.footprint.chroma_mb > 0 and hour.recall > 0.9 for hour in hours)
