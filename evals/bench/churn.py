@@ -27,7 +27,7 @@ from app.processes.embedded import embedded_services
 from app.settings import Settings
 from app.wiring import Twins, running_services
 from evals.bench.churn_day import hour, opened, resumed
-from evals.bench.churn_report import Hour, Verdict, cells, judged, table
+from evals.bench.churn_report import Hour, Verdict, cells, judged, tables
 from evals.bench.churn_shop import Shop, SyntheticPassages
 from evals.bench.churn_stage import Stage
 from evals.bench.footprint import Footprint
@@ -38,7 +38,7 @@ async def run(
     *, chunks: int, rounds: int, changes: int, per_second: float, seed: int = 1, folder: Path | None = None
 ) -> tuple[list[Hour], Verdict]:
     """Up to hour ``rounds``, from the one that the folder has seen last."""
-    console = Console(stderr=True, width=250)
+    console = Console(stderr=True, width=180)
     with TemporaryDirectory(prefix="copilot-bench-") as thrown_away:
         where = folder or Path(thrown_away)
         where.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def main(
     if as_json:
         typer.echo(orjson.dumps({"hours": [asdict(hour) for hour in hours], "verdict": verdict.json()}).decode())
     else:
-        Console(width=250).print(table(hours))
+        Console(width=180).print(*tables(hours))
         typer.echo(verdict.line())
     raise typer.Exit(0 if verdict.good else 1)
 

@@ -122,7 +122,7 @@ def _postings(folder: Path, kb: KnowledgeBase) -> dict[str, int]:
     return found
 
 
-COLUMNS = ("hour", "changes", "took", "p50", "p95", "stages", "while busy", "recall", "memory", "disk", "rows", "wrong")
+COLUMNS = ("hour", "changes", "took", "p50", "p95", "stages", "while busy", "recall", "memory", "disk", "wrong")
 
 
 def cells(hour: Hour) -> tuple[str, ...]:
@@ -138,15 +138,16 @@ def cells(hour: Hour) -> tuple[str, ...]:
         f"{hour.recall:.3f}",
         f"{of.ours_mb} + Chroma {of.chroma_mb} MB",
         " ".join(f"{name} {much}" for name, much in of.disk_mb.items()) + " MB",
-        " ".join(f"{name} {count}" for name, count in hour.rows.items()),
         str(len(hour.wrong)),
     )
 
 
-def table(hours: Sequence[Hour]) -> Table:
-    made = Table(box=SIMPLE, title="Milliseconds of a search after each hour of changes")
-    for name in COLUMNS:
-        made.add_column(name, justify="right")
+def tables(hours: Sequence[Hour]) -> tuple[Table, Table]:
+    """Times and sizes, and what is counted."""
+    times = Table(*COLUMNS, box=SIMPLE, title="Milliseconds of a search after each hour of changes")
+    counted = list(dict.fromkeys(name for hour in hours for name in hour.rows))
+    counts = Table("hour", *counted, box=SIMPLE, title="Rows, postings and free space then")
     for hour in hours:
-        made.add_row(*cells(hour))
-    return made
+        times.add_row(*cells(hour))
+        counts.add_row(str(hour.hour), *(f"{hour.rows.get(name, 0):,}" for name in counted))
+    return times, counts
