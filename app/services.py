@@ -91,11 +91,11 @@ class KnowledgeService:
 
     async def delete(self, tenant: str, name: str) -> None:
         kb = await self.catalog.knowledge_base(tenant, name)
-        had = await self._versions.hashes_of(kb)
+        had, shelves = await self._versions.hashes_of(kb), await self.catalog.shelves(kb)
         kb = await self.catalog.delete_knowledge_base(tenant, kb.id)
         await self._remove_files(tenant, had)
-        for model in {kb.embedding_model, kb.next_model} - {None}:
-            await self._vectors.drop(collection_name(kb, model))
+        for shelf in shelves:
+            await self._vectors.drop(collection_name(kb, shelf))
         await self._lexical.drop(kb)
 
     async def upload(

@@ -5,6 +5,7 @@ Dramatiq's threads only hand over: all work happens on one event loop, which own
 
 import asyncio
 import logging
+import math
 import os
 import shutil
 import signal
@@ -23,18 +24,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.jobs.queue import actor_name, broker
 from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
 from app.jobs.service import JobService
+from app.processes.chroma_folder import CHROMA, drop_left_segments
 from app.processes.runtime import mark_ready
 from app.settings import Settings
 from app.studio import running_studio
 from app.wiring import Services, running_services
 from knowledge.database import now
 from knowledge.errors import InvalidInput, Unavailable
+from knowledge.removals import Removals
 
 # Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
 # drawn are drawn together, eight at most.
 SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
 POLL_MS = 200  # an idle worker looks for messages so often; 1 s, as it comes, is felt by who waits for a job to start
 SWEEP_SECONDS = 2.0
+VECTORS_SECONDS = 60.0  # whoever deletes sees to its vectors itself; to look for others is to look at every one
 RARELY_SECONDS = 900
 IDLE = timedelta(seconds=8)  # a received document without a job for this long has lost it
 HALF_FILE_SECONDS = 3600
@@ -180,21 +184,24 @@ async def _working(
 
 class Housekeeping:
     """Documents that lost their job, sources that are due, vectors that nobody needs, files of dead uploads and of dead
-    jobs, and what is not to be kept any longer: conversations, logs.
+    jobs, and what is not to be kept any longer: conversations, logs, old removals, files of dropped collections.
 
-    The last two are looked for once in ``rarely`` seconds.
+    Vectors are looked for once a minute, the last two once in ``rarely`` seconds.
     """
 
     def __init__(self, services: Services, *, rarely: float = RARELY_SECONDS) -> None:
         self._services = services
         self._rarely = rarely
         self._rare_at = time.monotonic()
+        self._vectors_at = -math.inf
 
     async def sweep(self) -> None:
         services = self._services
         for tenant, document_id in await services.parts.versions.waiting(idle=IDLE):
             await services.knowledge.process(await services.knowledge.catalog.document(tenant, document_id))
-        await services.pipeline.sweep()
+        if time.monotonic() - self._vectors_at > VECTORS_SECONDS:
+            await services.pipeline.sweep()
+            self._vectors_at = time.monotonic()
         await services.keeper.begin_due()
         await asyncio.to_thread(_drop_half_files, services.settings.files)
         if time.monotonic() - self._rare_at > self._rarely:
@@ -204,6 +211,8 @@ class Housekeeping:
                 log.info("conversations deleted count=%d unused for days=%d", deleted, days)
             await services.jobs.artifacts.sweep()
             await services.pipeline.sweep_files()
+            await asyncio.to_thread(drop_left_segments, services.settings.data / CHROMA)
+            await Removals(services.parts.database).trim()
             await services.receipts.forget(before=now() - timedelta(days=services.settings.call_log_days))
 
 

@@ -25,6 +25,7 @@ BENCH = {
     "ingest": "evals.bench.ingest:main",
     "jobs": "evals.bench.jobs:main",
     "diffusion": "evals.bench.diffusion:run",
+    "churn": "evals.bench.churn:main",
     "dingtalk": "evals.bench.dingtalk_soak:main",
 }
 

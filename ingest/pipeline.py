@@ -34,6 +34,7 @@ from knowledge.models import Chunk, KnowledgeBase
 from knowledge.orphans import delete_orphans
 from knowledge.ports import VectorStore
 from knowledge.retired import ModelSwitched
+from knowledge.shelves import model_of
 from knowledge.vector_ledger import VectorLedger
 from knowledge.vectors import collection_name
 from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
@@ -190,9 +191,9 @@ class Pipeline:
         raise Unavailable("The knowledge base keeps moving between embedding models.", code="embedder_unavailable")
 
     def _models(self, kb: KnowledgeBase) -> list[str]:
-        """Those that a knowledge base's chunks need vectors of: where it stands, and where it goes."""
-        current = self._embedders.current.model_id
-        return list(dict.fromkeys((kb.embedding_model, kb.next_model or current, current)))
+        """Shelves that a knowledge base's chunks need vectors on: where it stands, and where it goes."""
+        current = kb.shelf_of(self._embedders.current.model_id)
+        return list(dict.fromkeys((kb.shelf, kb.next_shelf or current, current)))
 
     async def _settle(self, run: "_Run") -> Outcome:
         """An earlier version answers again: have the vectors that are missing, and only those."""
@@ -271,7 +272,7 @@ class Pipeline:
         for done, batch in enumerate(_batches(missing)):
             percent = start + (95 - start) * done * EMBED_BATCH // len(missing)
             await self._progress(run, "embedding", percent)
-            vectors = await self._embedders.passages(model, [piece.indexed for piece in batch])
+            vectors = await self._embedders.passages(model_of(model), [piece.indexed for piece in batch])
             if vectors is None:
                 return set()
             await self._vector_ledger.intend(claim, model, batch)

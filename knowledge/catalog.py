@@ -84,6 +84,10 @@ class Changes:
     removed: tuple[str, ...]
 
 
+class RemovalsForgotten(Exception):
+    """A replica stands at an epoch that it cannot catch up from any more; it has to be made anew."""
+
+
 class Catalog:
     """Reads and names. Publishing new versions is :class:`knowledge.versions.Versions`."""
 
@@ -146,6 +150,13 @@ class Catalog:
         query = select(knowledge_bases).where(knowledge_bases.c.id.in_(ids))
         async with self._database.read() as connection:
             return [_knowledge_base(row) for row in await connection.execute(query)]
+
+    async def shelves(self, kb: KnowledgeBase) -> set[str]:
+        """Every one that may have vectors of it."""
+        query = select(retired_collections.c.model).where(retired_collections.c.kb_id == kb.id)
+        async with self._database.read() as connection:
+            left = (await connection.execute(query)).scalars()
+            return {kb.shelf, *left, *([kb.next_shelf] if kb.next_shelf else [])}
 
     async def delete_knowledge_base(self, tenant: str, name: str) -> KnowledgeBase:
         """Forget it with everything in it. Its collection and lexical replica are the caller's to drop."""
@@ -221,10 +232,13 @@ class Catalog:
         """What happened to the chunks of a knowledge base after an epoch; at least one page, of ``page`` chunks each.
 
         What is published while the pages are read may be in them, and is a change after the last page's epoch, too.
+        Raises RemovalsForgotten.
         """
         gone = select(chunk_removals.c.chunk_id).where(chunk_removals.c.kb_id == kb_id, chunk_removals.c.epoch > since)
         async with self._database.read() as connection:
             epoch = await _epoch(connection, kb_id)
+            if since and since < await _removals_after(connection, kb_id):
+                raise RemovalsForgotten(kb_id)
             removed = tuple((await connection.execute(gone)).scalars()) if since else ()
         after: tuple[int, str] = (since, _LAST_ID)
         while True:
@@ -280,6 +294,11 @@ async def _epoch(connection: AsyncConnection, kb_id: str) -> int:
     return (await connection.execute(query)).scalar_one_or_none() or 0
 
 
+async def _removals_after(connection: AsyncConnection, kb_id: str) -> int:
+    query = select(knowledge_bases.c.removals_after).where(knowledge_bases.c.id == kb_id)
+    return (await connection.execute(query)).scalar_one_or_none() or 0
+
+
 async def next_epoch(connection: AsyncConnection, kb_id: str) -> int:
     """Count a change of a knowledge base, inside the transaction that makes it."""
     bump = update(knowledge_bases).where(knowledge_bases.c.id == kb_id).values(epoch=knowledge_bases.c.epoch + 1)
@@ -322,13 +341,13 @@ def _knowledge_base(row: Row[Any], switched: int = 0) -> KnowledgeBase:
         id=row.id,
         tenant=row.tenant,
         name=row.name,
-        embedding_model=row.embedding_model,
+        shelf=row.embedding_model,
         epoch=row.epoch,
         created_at=row.created_at,
         documents=getattr(row, "document_count", 0),
         chunks=getattr(row, "chunk_count", 0),
         switched=switched,
-        next_model=row.next_model,
+        next_shelf=row.next_model,
         moved=getattr(row, "moved_count", 0),
         tuning=Tuning.from_json(row.tuning) if row.tuning else None,
         chunking=Chunking.of(row.chunking),

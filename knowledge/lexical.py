@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from knowledge.catalog import Catalog
+from knowledge.catalog import Catalog, RemovalsForgotten
 from knowledge.models import KnowledgeBase
 from knowledge.ports import Hit
 from knowledge.replica import ReplicaReplaced, TantivyReplica, begun_beside
@@ -81,6 +81,8 @@ class LexicalIndex:
                         await self._catch_up(replica, kb)
                 except ReplicaReplaced:
                     continue
+                except RemovalsForgotten:
+                    self._make_anew(kb, "has been away for too long")
                 return replica
 
     async def rebuild(self, kb: KnowledgeBase) -> int:
@@ -125,9 +127,12 @@ class LexicalIndex:
                 await self.rebuild(kb)
                 known = self._replicas[kb.id]
         elif kb.id not in self._rebuilding:
-            log.warning("lexical replica of %s is gone and made anew", kb.id)
-            self._rebuilding[kb.id] = asyncio.get_running_loop().create_task(self._rebuilt(kb))
+            self._make_anew(kb, "is gone")
         return known
+
+    def _make_anew(self, kb: KnowledgeBase, why: str) -> None:
+        log.warning("lexical replica of %s %s and is made anew", kb.id, why)
+        self._rebuilding[kb.id] = asyncio.get_running_loop().create_task(self._rebuilt(kb))
 
     async def drop(self, kb: KnowledgeBase) -> None:
         """Forget a knowledge base's replica."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from knowledge.chunking import DEFAULT, Chunking
+from knowledge.shelves import model_of
 from knowledge.validity import ALWAYS, Validity, Window
 from knowledge.weights import SHIPPED, Tuning, Weights
 
@@ -26,26 +27,40 @@ class DocumentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeBase:
-    """A named set of documents of one tenant, indexed with one embedding model.
+    """A named set of documents of one tenant, indexed with one embedding model; ``shelf`` is where its vectors stand.
 
     ``epoch`` grows by one with every published change of its chunks, and of when they are valid. ``switched`` is the
     last moment at which a document began or ceased to be valid, in microseconds since 1970; 0 for none.
-    ``next_model`` is the one it moves to, while it does; ``moved`` of its ``chunks`` have a vector of it by now.
+    ``next_shelf`` is where they go, while they do; ``moved`` of its ``chunks`` have a vector there by now.
     """
 
     id: str
     tenant: str
     name: str
-    embedding_model: str
+    shelf: str
     epoch: int
     created_at: datetime
     documents: int = 0
     chunks: int = 0
     switched: int = 0
-    next_model: str | None = None
+    next_shelf: str | None = None
     moved: int = 0
     tuning: Tuning | None = None
     chunking: Chunking = DEFAULT
+
+    @property
+    def embedding_model(self) -> str:
+        return model_of(self.shelf)
+
+    @property
+    def next_model(self) -> str | None:
+        """The one it moves to; a shelf that is only made anew is no move."""
+        there = model_of(self.next_shelf or self.shelf)
+        return None if there == self.embedding_model else there
+
+    def shelf_of(self, model: str) -> str:
+        """Where a model's vectors are to stand: the one they go to, if they do."""
+        return next((shelf for shelf in (self.next_shelf, self.shelf) if shelf and model_of(shelf) == model), model)
 
     @property
     def weights(self) -> Weights:

@@ -1,6 +1,7 @@
-"""Moves knowledge bases to the configured embedding model in the background, while the one they stand on answers.
+"""Moves knowledge bases to the configured embedding model, and from a worn shelf to a new one, in the background, while
+the one they stand on answers.
 
-It may be killed at any time: what has a vector by then is not embedded again.
+It may be killed at any time: what has a vector by then is not embedded or copied again.
 """
 
 import asyncio
@@ -8,13 +9,18 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+import numpy as np
+
 from knowledge.catalog import Catalog
 from knowledge.models import KnowledgeBase
 from knowledge.moves import LiveText, MoveLost, Moves
-from knowledge.ports import Embedder, VectorStore
+from knowledge.ports import Embedder, Vector, VectorStore
+from knowledge.shelves import model_of
+from knowledge.slices import slices
 from knowledge.vectors import collection_name
 
 EMBED_BATCH = 32
+COPIED = 500  # vectors at a time
 DOCUMENTS = 50  # looked at together, so that small ones fill a batch
 PASSES = 20  # over documents published meanwhile; then others have their turn
 GRACE = timedelta(seconds=60)  # questions that read the old model just before the switch are answered by then
@@ -51,32 +57,45 @@ class Mover:
     async def _moved(self, kb: KnowledgeBase) -> bool:
         if not await self._moves.claim(kb.id):
             return False
-        log.info("moving kb=%s from=%s to=%s", kb.id, kb.embedding_model, self._moves.model)
+        log.info("moving kb=%s from=%s to=%s", kb.id, kb.shelf, self._moves.model)
         for _ in range(PASSES):
             found = await self._catalog.by_ids([kb.id])
             if not found:
                 return False
-            if found[0].embedding_model == self._moves.model and found[0].next_model is None:
+            there = found[0].shelf_of(self._moves.model)
+            if found[0].shelf == there and found[0].next_shelf is None:
                 await self._moves.release(kb.id)  # another worker was done with it since we looked
                 return False
-            await self._pass(found[0])
-            if await self._moves.finish(found[0]):
-                log.info("moved kb=%s to=%s", kb.id, self._moves.model)
+            await self._pass(found[0], there)
+            if await self._moves.finish(found[0], there):
+                log.info("moved kb=%s to=%s", kb.id, there)
                 return True
         return False
 
-    async def _pass(self, kb: KnowledgeBase) -> None:
-        documents = await self._moves.documents(kb.id)
-        for at in range(0, len(documents), DOCUMENTS):
-            missing = await self._moves.missing(documents[at : at + DOCUMENTS])
-            for start in range(0, len(missing), EMBED_BATCH):
-                await self._embed(kb, missing[start : start + EMBED_BATCH])
+    async def _pass(self, kb: KnowledgeBase, there: str) -> None:
+        renews = kb.shelf != there and kb.embedding_model == model_of(there)
+        for some in slices(await self._moves.documents(kb.id), DOCUMENTS):
+            missing = await self._moves.missing(there, some)
+            if renews:
+                missing = await self._copied(kb, there, missing)
+            for batch in slices(missing, EMBED_BATCH):
+                texts = [each.text for each in batch]
+                await self._write(kb, there, batch, await asyncio.to_thread(self._embedder.embed_passages, texts))
 
-    async def _embed(self, kb: KnowledgeBase, batch: Sequence[LiveText]) -> None:
-        vectors = await asyncio.to_thread(self._embedder.embed_passages, [each.text for each in batch])
-        await self._moves.intend(kb, batch)
-        await self._vectors.upsert(collection_name(kb, self._moves.model), [each.chunk_id for each in batch], vectors)
-        await self._moves.confirm(kb.id, batch)
+    async def _copied(self, kb: KnowledgeBase, there: str, wanted: Sequence[LiveText]) -> list[LiveText]:
+        """From the shelf that is left; → those that have no vector on it."""
+        lacking: list[LiveText] = []
+        for some in slices(wanted, COPIED):
+            found = await self._vectors.get(collection_name(kb), [each.chunk_id for each in some])
+            lacking += [each for each in some if each.chunk_id not in found]
+            if known := [each for each in some if each.chunk_id in found]:
+                await self._write(kb, there, known, np.stack([found[each.chunk_id] for each in known]))
+        return lacking
+
+    async def _write(self, kb: KnowledgeBase, there: str, batch: Sequence[LiveText], vectors: Vector) -> None:
+        await self._moves.intend(kb, there, batch)
+        await self._vectors.upsert(collection_name(kb, there), [each.chunk_id for each in batch], vectors)
+        await self._moves.confirm(kb.id, there, batch)
 
     async def _drop_retired(self) -> None:
         """The ledger first: a collection may be dropped twice, but a vector that is noted must be there."""

@@ -20,5 +20,5 @@ async def delete_orphans(
     for (kb_id, model), chunk_ids in by_collection.items():
         if kb_id in bases:
             await vectors.delete(collection_name(bases[kb_id], model), chunk_ids)
-            await ledger.forget(model, chunk_ids)
+            await ledger.forget(kb_id, model, chunk_ids)
     return len(orphans)

@@ -44,9 +44,9 @@ _COPY = 1 << 20
 _ROWS = 10_000
 _BROKEN = re.compile("[\\x00\\ud800-\\udfff]")
 _KEYS = frozenset(("id", "tenant", "kb_id", "document_id"))
-_OF_BASE = frozenset(
-    ("id", "tenant", "name", "embedding_model", "next_model", "mover", "mover_until", "epoch", "created_at")
-)
+_IDENTITY = ("id", "tenant", "name", "epoch", "created_at")
+_UPKEEP = ("embedding_model", "next_model", "dead", "removals_after", "mover", "mover_until")
+_OF_BASE = frozenset((*_IDENTITY, *_UPKEEP))
 COLUMNS: Mapping[str, Column[Any]] = {column.name: column for column in chunks.c if column.name not in _KEYS}
 SETTINGS: Mapping[str, Column[Any]] = {
     column.name: column for column in knowledge_bases.c if column.name not in _OF_BASE

@@ -2,7 +2,9 @@
 
 ``vectors`` is the ledger of what was written to the vector store: an id is recorded before the vector is
 written and forgotten after it is deleted, so that no crash can leave a vector that nobody knows of.
-``chunk_removals`` lets a lexical replica catch up from any epoch.
+Its ``model``, and ``embedding_model`` and ``next_model`` of a knowledge base, name a shelf (:mod:`knowledge.shelves`):
+the model, and how often its collection was made anew. ``dead``: vectors deleted from the one it stands on.
+``chunk_removals`` lets a lexical replica catch up from any epoch not before ``removals_after``.
 ``document_versions.pieces`` lists a version's chunks in order: [id, fingerprint, page, sheet, row]; None: not kept.
 ``knowledge_bases.tuning``: learned weights, see :mod:`knowledge.weights`; None: as shipped.
 ``cut`` says how the chunks were made (``Chunking.key``); NULL: by the defaults.
@@ -33,6 +35,8 @@ knowledge_bases = Table(
     Column("name", String(120), nullable=False),
     Column("embedding_model", String(120), nullable=False),
     Column("next_model", String(120)),
+    Column("dead", Integer, nullable=False, default=0),
+    Column("removals_after", Integer, nullable=False, default=0),
     Column("mover", String(64)),
     Column("mover_until", Moment),
     Column("epoch", Integer, nullable=False, default=0),

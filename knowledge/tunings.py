@@ -8,6 +8,7 @@ from knowledge.catalog import next_epoch
 from knowledge.database import Database
 from knowledge.errors import Conflict
 from knowledge.models import DocumentStatus, KnowledgeBase
+from knowledge.moves import stands_on
 from knowledge.tables import documents, knowledge_bases
 from knowledge.weights import Tuning
 
@@ -44,7 +45,7 @@ class Tunings:
 
     async def _write(self, kb: KnowledgeBase, tuning: Tuning | None) -> None:
         here = knowledge_bases.c.id == kb.id
-        where = and_(here, knowledge_bases.c.embedding_model == tuning.model) if tuning else here
+        where = and_(here, stands_on(tuning.model)) if tuning else here
         values = {"tuning": tuning.as_json() if tuning else null()}
         async with self._database.write() as connection:
             done = await connection.execute(update(knowledge_bases).where(where).values(**values))

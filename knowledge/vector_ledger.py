@@ -7,13 +7,13 @@ So a run that was interrupted leaves no vector that nobody knows of, and the nex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import and_, delete, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.claims import Claim, require_lease
 from knowledge.database import Database
 from knowledge.models import DocumentStatus
-from knowledge.tables import chunks, documents, vectors
+from knowledge.tables import chunks, documents, knowledge_bases, vectors
 from knowledge.versions import BATCH, IndexedChunk
 
 
@@ -78,11 +78,14 @@ class VectorLedger:
         async with self._database.read() as connection:
             return [Orphan(row.kb_id, row.chunk_id, row.model) for row in await connection.execute(query)]
 
-    async def forget(self, model: str, chunk_ids: Sequence[str]) -> None:
-        """The orphans' vectors are deleted."""
+    async def forget(self, kb_id: str, shelf: str, chunk_ids: Sequence[str]) -> None:
+        """The orphans' vectors are deleted; the shelf wears by them."""
+        stands = and_(knowledge_bases.c.id == kb_id, knowledge_bases.c.embedding_model == shelf)
+        wear = update(knowledge_bases).where(stands).values(dead=knowledge_bases.c.dead + len(chunk_ids))
         async with self._database.write(of=None) as connection:
+            await connection.execute(wear)  # first: whoever gives a shelf up takes the rows in this order, too
             for start in range(0, len(chunk_ids), BATCH):
-                mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == model)
+                mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == shelf)
                 await connection.execute(delete(vectors).where(mine))
 
 

@@ -31,10 +31,10 @@ QUERY_SECONDS = 30.0
 BATCH = 1000  # below the server's own limit of about 5,400 rows a call
 
 
-def collection_name(kb: KnowledgeBase, model: str | None = None) -> str:
-    """``tenant.kb.model``, within Chroma's alphabet [a-zA-Z0-9._-] and 512 characters; by default of the model that
-    the knowledge base stands on."""
-    return f"{kb.tenant}.{kb.id}.{model or kb.embedding_model}"
+def collection_name(kb: KnowledgeBase, shelf: str | None = None) -> str:
+    """``tenant.kb.shelf``, within Chroma's alphabet [a-zA-Z0-9._-] and 512 characters; by default of the shelf that
+    the knowledge base's vectors stand on."""
+    return f"{kb.tenant}.{kb.id}.{shelf or kb.shelf}"
 
 
 class ChromaVectors:

@@ -32,6 +32,7 @@ ON_BOTH_DATABASES = (
     "app/test_versions.py",
     "contracts/test_database.py",
     "knowledge/test_moves.py",
+    "knowledge/test_worn_shelves.py",
 )
 
 

@@ -59,6 +59,7 @@ async def moving(settings: Settings) -> list[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from knowledge.database import Database
+    from knowledge.shelves import model_of
     from knowledge.tables import knowledge_bases as bases
 
     query = select(bases.c.name, bases.c.embedding_model, bases.c.next_model).where(bases.c.next_model.is_not(None))
@@ -72,6 +73,7 @@ async def moving(settings: Settings) -> list[Finding]:
     except (SQLAlchemyError, OSError, ImportError, CopilotError, TypeError):
         return []
     return [
-        Finding("note", "base_moving", {"name": row.name, "old": row.embedding_model, "new": row.next_model})
+        Finding("note", "base_moving", {"name": row.name, "old": old, "new": new})
         for row in rows
+        if (old := model_of(row.embedding_model)) != (new := model_of(row.next_model))
     ]

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.processes.children import ChildDied, ChildSpec, Stage
+from app.processes.chroma_folder import CHROMA
 from app.processes.data_folder import check_data_folder
 from app.processes.pids import own_mark
 from app.processes.ports import LOOPBACK, any_free_port, port_is_free, settled_port
@@ -138,7 +139,7 @@ def redis_spec(data: Path, port: int, password: str) -> ChildSpec:
 
 def chroma_spec(data: Path, port: int) -> ChildSpec:
     """How Chroma is run."""
-    folder = data / "chroma"
+    folder = data / CHROMA
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if find_spec("chromadb_rust_bindings") is None:
         raise StartFailure("chroma_missing")
