@@ -9,9 +9,10 @@ moves to another embedding model, its chunks are embedded for both.
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +24,8 @@ from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from ingest.loaders.source import ArchiveFound
 from ingest.parsing.ports import Load, Unpack
-from ingest.reading import HEARTBEAT_SECONDS, Heard, read_beside
+from ingest.reading import Heard, beside, read_beside
+from ingest.vector_writer import EMBED_BATCH, VectorWriter
 from knowledge.catalog import Catalog
 from knowledge.chunk_edits import Laid, laid, lay_over
 from knowledge.chunking import Chunking
@@ -34,11 +36,11 @@ from knowledge.models import Chunk, KnowledgeBase
 from knowledge.orphans import delete_orphans
 from knowledge.ports import VectorStore
 from knowledge.retired import ModelSwitched
-from knowledge.vector_ledger import VectorLedger
-from knowledge.vectors import collection_name
+from knowledge.vector_ledger import Known, VectorLedger
 from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
 
-EMBED_BATCH = 32
+READ_AT_ONCE = 2  # documents, as many as there are processes that read
+REPORT_SECONDS = 0.5  # between two looks at how far a run is that SQL hears of, but for those of its heart
 LOADED, LOADED_PAGE_BY_PAGE = 10, 60  # percent of a run that are behind it when the document is read
 FILE_SECONDS = 3600  # bytes are there before the document that they are received for
 SWITCHES = 3  # of a knowledge base to another model during one run; more is a quarrel of two workers' settings
@@ -103,6 +105,8 @@ class Pipeline:
         self._embedders = embedders
         self._files = files
         self._load = load
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._writer = VectorWriter(vector_ledger, vectors, embedders)
         self._bring = bring
         self._archives = Archives(catalog=catalog, versions=versions, files=files, unpack=unpack)
 
@@ -160,19 +164,19 @@ class Pipeline:
         slots, lost = lay_over(pieces, await self._versions.edits(claim))
         index = partial(indexed, name=claim.name, title=loaded.title)
         document = await asyncio.to_thread(laid, slots, lost, index)
-        embedded = await self._published(run, loaded, document, kb.chunking)
-        await self._delete_orphans(claim.document_id)
+        embedded = await self._published(run, kb, loaded, document)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)
         return Outcome("live", chunks=len(document.pieces), embedded=embedded)
 
-    async def _published(self, run: "_Run", loaded: LoadedDocument, document: Laid, cut: Chunking) -> int:
-        """→ how many chunks had to be embedded."""
+    async def _published(self, run: "_Run", kb: KnowledgeBase, loaded: LoadedDocument, document: Laid) -> int:
+        """→ how many chunks had to be embedded. ``kb`` is as it was when the document was cut."""
         embedded: set[str] = set()
+        cut = kb.chunking
         for _ in range(SWITCHES):
-            kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
+            known = await self._vector_ledger.known(run.claim.document_id)
             models = self._models(kb)
             for model in models:
-                embedded |= await self._embed_missing(run, kb, model, document.pieces)
+                embedded |= await self._embed_missing(run, kb, model, document.pieces, known)
             await self._progress(run, "publishing", 98)
             with suppress(ModelSwitched):
                 await self._versions.publish(
@@ -186,7 +190,9 @@ class Pipeline:
                     models=models,
                     cut=cut,
                 )
+                await self._delete_orphans(run.claim.document_id, known, document.pieces)
                 return len(embedded)
+            kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
         raise Unavailable("The knowledge base keeps moving between embedding models.", code="embedder_unavailable")
 
     def _models(self, kb: KnowledgeBase) -> list[str]:
@@ -199,11 +205,12 @@ class Pipeline:
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         pieces = await self._versions.pieces(claim)
+        known = await self._vector_ledger.known(claim.document_id)
         embedded: set[str] = set()
         for model in self._models(kb):
-            embedded |= await self._embed_missing(run, kb, model, pieces)
+            embedded |= await self._embed_missing(run, kb, model, pieces, known)
         await self._versions.settle(claim)
-        await self._delete_orphans(claim.document_id)
+        await self._delete_orphans(claim.document_id, known, pieces)
         log.info("document restored id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), len(embedded))
         return Outcome("live", chunks=len(pieces), embedded=len(embedded))
 
@@ -212,6 +219,7 @@ class Pipeline:
         return await read_beside(
             lambda heard: self._load(path, name=name, max_bytes=self._files.max_bytes, progress=heard),
             lambda heard: self._heard(run, heard),
+            self._reading,
         )
 
     async def _taken_out(self, run: "_Run") -> Outcome:
@@ -221,12 +229,14 @@ class Pipeline:
         taken = await self._archives.take_out(claim, kb, self._path(claim), lambda heard: self._heard(run, heard))
         await self._versions.publish(claim, Laid(()), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
         for document_id in taken.gone:
-            await self._delete_orphans(document_id)
+            await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
         log.info("archive unpacked id=%s documents=%d", claim.document_id, len(taken.waiting))
         return Outcome("live", message=taken.note, waiting=taken.waiting)
 
-    async def _delete_orphans(self, document_id: str) -> None:
-        await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
+    async def _delete_orphans(self, document_id: str, known: Sequence[Known], pieces: Sequence[IndexedChunk]) -> None:
+        """``known`` are the vectors there were before; of a new document there are none to look for."""
+        if not {each.chunk_id for each in known} <= {piece.chunk.id for piece in pieces}:
+            await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
 
     def _path(self, claim: Claim) -> Path:
         path = self._files.path(claim.tenant, claim.content_hash)
@@ -238,45 +248,45 @@ class Pipeline:
         """Have the bytes here; False when they are those that are live. Keeps the lease while it takes."""
         if run.claim.content_hash != ELSEWHERE or self._bring is None:
             return True
-        bringing = asyncio.ensure_future(self._bring(run.claim))
-        try:
-            await self._progress(run, "fetching", 1)
-            while not (await asyncio.wait({bringing}, timeout=HEARTBEAT_SECONDS))[0]:
-                await self._progress(run, "fetching", 1)
-            brought = bringing.result()
-        finally:
-            bringing.cancel()
+        await self._beat(run, "fetching", 1)
+        brought = await beside(self._bring(run.claim), lambda: self._beat(run, "fetching", 1))
         if brought is not None:
             run.claim = brought
         return brought is not None
 
     async def _heard(self, run: "_Run", heard: Heard) -> None:
         percent = LOADED_PAGE_BY_PAGE * heard.done // heard.total if heard.total else 1
-        await self._progress(run, "loading", percent, heard)
+        await self._beat(run, "loading", percent, heard)
 
-    async def _progress(self, run: "_Run", stage: str, percent: int, heard: Heard | None = None) -> None:
+    async def _progress(self, run: "_Run", stage: str, percent: int) -> None:
+        """SQL hears of it only when that is worth a transaction."""
+        if time.monotonic() - run.noted < REPORT_SECONDS:
+            run.percent = max(run.percent, percent)
+            run.report(stage, run.percent)
+        else:
+            await self._beat(run, stage, percent)
+
+    async def _beat(self, run: "_Run", stage: str, percent: int, heard: Heard | None = None) -> None:
         """Percent never fall: how much of a run reading is shows only while it goes on."""
         run.percent = max(run.percent, percent)
+        run.noted = time.monotonic()
         counted = {"parts_done": heard.done, "parts": heard.total} if heard is not None and heard.total else {}
         await self._versions.progress(run.claim, stage, run.percent, **counted)
         run.report(stage, run.percent)
 
     async def _embed_missing(
-        self, run: "_Run", kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk]
+        self, run: "_Run", kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk], known: Sequence[Known]
     ) -> set[str]:
         """→ the ids of chunks that had no vector of the model. One that is gone gets none: words find what is new."""
-        claim, start = run.claim, run.percent + 5
-        written = await self._vector_ledger.written(claim.document_id, model)
+        start = run.percent + 5
+        written = {each.chunk_id: each.fingerprint for each in known if each.written and each.model == model}
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
             percent = start + (95 - start) * done * EMBED_BATCH // len(missing)
             await self._progress(run, "embedding", percent)
-            vectors = await self._embedders.passages(model, [piece.indexed for piece in batch])
-            if vectors is None:
+            writing = self._writer.write(run.claim, kb, model, batch)
+            if not await beside(writing, partial(self._beat, run, "embedding", percent)):
                 return set()
-            await self._vector_ledger.intend(claim, model, batch)
-            await self._vectors.upsert(collection_name(kb, model), [piece.chunk.id for piece in batch], vectors)
-            await self._vector_ledger.confirm(claim, model, batch)
         return {piece.chunk.id for piece in missing}
 
 
@@ -287,6 +297,7 @@ class _Run:
     claim: Claim
     report: Report
     percent: int = 0
+    noted: float = field(default_factory=time.monotonic)  # when SQL heard of it last
 
 
 def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:

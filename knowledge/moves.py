@@ -69,7 +69,7 @@ class Moves:
             before = (await connection.execute(_row(kb_id))).one()
             await connection.execute(update(knowledge_bases).where(leaves).values(next_model=self.model))
             if before.next_model not in (None, self.model):  # it was on its way to a third one
-                await retire(connection, before, before.next_model)
+                await connection.run_sync(retire, before, before.next_model)
         return True
 
     async def documents(self, kb_id: str) -> list[str]:
@@ -106,7 +106,7 @@ class Moves:
         """They are written. Where a publication intended a newer one meanwhile, ours may stand in its place: again."""
         fingerprints = {each.chunk_id: each.fingerprint for each in batch}
         async with self._database.write(kb_id) as connection:
-            if await confirm(connection, self.model, fingerprints) != len(batch):
+            if await connection.run_sync(confirm, self.model, fingerprints) != len(batch):
                 await connection.execute(update(vectors).where(self._of(list(fingerprints))).values(written=False))
 
     async def finish(self, kb: KnowledgeBase) -> bool:
@@ -121,11 +121,11 @@ class Moves:
             if (await connection.execute(_missing(self.model, newer).limit(1))).first() is not None:
                 return False
             for left in {before.embedding_model, before.next_model} - {None, self.model}:
-                await retire(connection, before, left)
+                await connection.run_sync(retire, before, left)
             arrived = {"embedding_model": self.model, "next_model": None, "mover": None, "mover_until": None}
             await connection.execute(update(knowledge_bases).where(knowledge_bases.c.id == kb.id).values(**arrived))
             if before.embedding_model != self.model:
-                await next_epoch(connection, kb.id)
+                await connection.run_sync(next_epoch, kb.id)
         return True
 
     async def release(self, kb_id: str) -> None:

@@ -18,7 +18,7 @@ from ingest.sources import SourceFile
 from knowledge.errors import DocumentRefused, InvalidInput
 from knowledge.models import DEFAULT_TENANT, DocumentStatus, KnowledgeBase
 
-AT_A_TIME = 2  # one is read while another is embedded
+AT_A_TIME = 6  # two are read, what was read of the others is embedded together
 
 
 @asynccontextmanager
