@@ -44,7 +44,7 @@ class VectorLedger:
     async def known(self, document_id: str) -> list[Known]:
         """Every vector of a document that is, or may be, in a collection."""
         query = select(*(vectors.c[name] for name in Known._fields)).where(vectors.c.document_id == document_id)
-        return [Known(*row) for row in await self._database.all_rows(query)]
+        return [Known._make(row) for row in await self._database.all_rows(query)]
 
     async def intend(self, kb_id: str, model: str, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Record vectors of a knowledge base that are about to be written; → without those whose lease is lost."""

@@ -20,8 +20,8 @@ from app.processes.embedded import embedded_services
 from app.samples import FOLDER
 from app.settings import Settings
 from app.wiring import Services, Twins, running_services
-from ingest.pipeline import EMBED_BATCH
 from ingest.sources import SourceFile, expand
+from ingest.vector_writer import EMBED_BATCH
 from knowledge.embeddings.bundled import BundledEmbedder
 from knowledge.models import DEFAULT_TENANT
 from knowledge.tables import chunks

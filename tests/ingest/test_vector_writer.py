@@ -14,7 +14,6 @@ from knowledge.errors import Unavailable
 from knowledge.models import DEFAULT_TENANT, DocumentStatus
 from tests.products import product
 
-
 MANY = 100
 
 
@@ -55,7 +54,7 @@ async def all_started(services: Services, ids: list[str], embedder: Slow) -> lis
     for document_id in ids:
         embeds = asyncio.Event()
 
-        def report(stage: str, percent: int, embeds: asyncio.Event = embeds) -> None:  # noqa: ARG001 (the port's)
+        def report(stage: str, percent: int, embeds: asyncio.Event = embeds) -> None:
             if stage == "embedding":
                 embeds.set()
 
