@@ -9,10 +9,9 @@ moves to another embedding model, its chunks are embedded for both.
 import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +23,8 @@ from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from ingest.loaders.source import ArchiveFound
 from ingest.parsing.ports import Load, Unpack
-from ingest.reading import Heard, beside, read_beside
+from ingest.reading import beside, read_beside
+from ingest.runs import LOADED, Report, Run, silent
 from ingest.vector_writer import EMBED_BATCH, VectorWriter
 from knowledge.catalog import Catalog
 from knowledge.chunk_edits import Laid, laid, lay_over
@@ -40,8 +40,6 @@ from knowledge.vector_ledger import Known, VectorLedger
 from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
 
 READ_AT_ONCE = 2  # documents, as many as there are processes that read
-REPORT_SECONDS = 0.5  # between two looks at how far a run is that SQL hears of, but for those of its heart
-LOADED, LOADED_PAGE_BY_PAGE = 10, 60  # percent of a run that are behind it when the document is read
 FILE_SECONDS = 3600  # bytes are there before the document that they are received for
 SWITCHES = 3  # of a knowledge base to another model during one run; more is a quarrel of two workers' settings
 
@@ -72,16 +70,6 @@ class Bring(Protocol):
     def __call__(self, claim: Claim) -> Coroutine[Any, Any, Claim | None]: ...
 
 
-class Report(Protocol):
-    """Hears how far a run is: a stage and 0–100. Must not block."""
-
-    def __call__(self, stage: str, percent: int) -> None: ...
-
-
-def _silent(stage: str, percent: int) -> None:
-    """Nobody listens."""
-
-
 class Pipeline:
     """Takes received documents to live ones."""
 
@@ -110,12 +98,12 @@ class Pipeline:
         self._bring = bring
         self._archives = Archives(catalog=catalog, versions=versions, files=files, unpack=unpack)
 
-    async def run(self, document_id: str, *, owner: str, report: Report = _silent) -> Outcome | None:
+    async def run(self, document_id: str, *, owner: str, report: Report = silent) -> Outcome | None:
         """Work on a document; None when there is nothing left to do. Raises nothing of its own."""
         claim = await self._versions.claim(document_id, owner)
         if claim is None:
             return None
-        run = _Run(claim, report)
+        run = Run(claim, report, self._versions)
         try:
             return await self._process(run)
         except DocumentRefused as refusal:
@@ -146,7 +134,7 @@ class Pipeline:
             removed += len(unneeded)
         return removed
 
-    async def _process(self, run: "_Run") -> Outcome:
+    async def _process(self, run: Run) -> Outcome:
         if run.claim.settles:
             return await self._settle(run)
         if not await self._brought(run):
@@ -156,7 +144,7 @@ class Pipeline:
             loaded = await self._loaded(run)
         except ArchiveFound:
             return await self._taken_out(run)
-        await self._progress(run, "chunking", LOADED)
+        await run.progress("chunking", LOADED)
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         pieces = await asyncio.to_thread(_pieces, loaded, claim, kb.chunking)
         if not pieces:
@@ -168,7 +156,7 @@ class Pipeline:
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)
         return Outcome("live", chunks=len(document.pieces), embedded=embedded)
 
-    async def _published(self, run: "_Run", kb: KnowledgeBase, loaded: LoadedDocument, document: Laid) -> int:
+    async def _published(self, run: Run, kb: KnowledgeBase, loaded: LoadedDocument, document: Laid) -> int:
         """→ how many chunks had to be embedded. ``kb`` is as it was when the document was cut."""
         embedded: set[str] = set()
         cut = kb.chunking
@@ -177,7 +165,7 @@ class Pipeline:
             models = self._models(kb)
             for model in models:
                 embedded |= await self._embed_missing(run, kb, model, document.pieces, known)
-            await self._progress(run, "publishing", 98)
+            await run.progress("publishing", 98)
             with suppress(ModelSwitched):
                 await self._versions.publish(
                     run.claim,
@@ -200,7 +188,7 @@ class Pipeline:
         current = self._embedders.current.model_id
         return list(dict.fromkeys((kb.embedding_model, kb.next_model or current, current)))
 
-    async def _settle(self, run: "_Run") -> Outcome:
+    async def _settle(self, run: Run) -> Outcome:
         """An earlier version answers again: have the vectors that are missing, and only those."""
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
@@ -214,19 +202,19 @@ class Pipeline:
         log.info("document restored id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), len(embedded))
         return Outcome("live", chunks=len(pieces), embedded=len(embedded))
 
-    async def _loaded(self, run: "_Run") -> LoadedDocument:
+    async def _loaded(self, run: Run) -> LoadedDocument:
         path, name = self._path(run.claim), run.claim.name
         return await read_beside(
             lambda heard: self._load(path, name=name, max_bytes=self._files.max_bytes, progress=heard),
-            lambda heard: self._heard(run, heard),
+            run.heard,
             self._reading,
         )
 
-    async def _taken_out(self, run: "_Run") -> Outcome:
+    async def _taken_out(self, run: Run) -> Outcome:
         """An archive is live with nothing of its own to be found, and says what became of its members."""
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
-        taken = await self._archives.take_out(claim, kb, self._path(claim), lambda heard: self._heard(run, heard))
+        taken = await self._archives.take_out(claim, kb, self._path(claim), run.heard)
         await self._versions.publish(claim, Laid(()), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
         for document_id in taken.gone:
             await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
@@ -244,38 +232,18 @@ class Pipeline:
             raise DocumentRefused("corrupt", "The uploaded file is not there any more. Upload it again.")
         return path
 
-    async def _brought(self, run: "_Run") -> bool:
+    async def _brought(self, run: Run) -> bool:
         """Have the bytes here; False when they are those that are live. Keeps the lease while it takes."""
         if run.claim.content_hash != ELSEWHERE or self._bring is None:
             return True
-        await self._beat(run, "fetching", 1)
-        brought = await beside(self._bring(run.claim), lambda: self._beat(run, "fetching", 1))
+        await run.beat("fetching", 1)
+        brought = await beside(self._bring(run.claim), lambda: run.beat("fetching", 1))
         if brought is not None:
             run.claim = brought
         return brought is not None
 
-    async def _heard(self, run: "_Run", heard: Heard) -> None:
-        percent = LOADED_PAGE_BY_PAGE * heard.done // heard.total if heard.total else 1
-        await self._beat(run, "loading", percent, heard)
-
-    async def _progress(self, run: "_Run", stage: str, percent: int) -> None:
-        """SQL hears of it only when that is worth a transaction."""
-        if time.monotonic() - run.noted < REPORT_SECONDS:
-            run.percent = max(run.percent, percent)
-            run.report(stage, run.percent)
-        else:
-            await self._beat(run, stage, percent)
-
-    async def _beat(self, run: "_Run", stage: str, percent: int, heard: Heard | None = None) -> None:
-        """Percent never fall: how much of a run reading is shows only while it goes on."""
-        run.percent = max(run.percent, percent)
-        run.noted = time.monotonic()
-        counted = {"parts_done": heard.done, "parts": heard.total} if heard is not None and heard.total else {}
-        await self._versions.progress(run.claim, stage, run.percent, **counted)
-        run.report(stage, run.percent)
-
     async def _embed_missing(
-        self, run: "_Run", kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk], known: Sequence[Known]
+        self, run: Run, kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk], known: Sequence[Known]
     ) -> set[str]:
         """→ the ids of chunks that had no vector of the model. One that is gone gets none: words find what is new."""
         start = run.percent + 5
@@ -283,21 +251,11 @@ class Pipeline:
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
             percent = start + (95 - start) * done * EMBED_BATCH // len(missing)
-            await self._progress(run, "embedding", percent)
+            await run.progress("embedding", percent)
             writing = self._writer.write(run.claim, kb, model, batch)
-            if not await beside(writing, partial(self._beat, run, "embedding", percent)):
+            if not await beside(writing, partial(run.beat, "embedding", percent)):
                 return set()
         return {piece.chunk.id for piece in missing}
-
-
-@dataclass(slots=True)
-class _Run:
-    """One run and how far it is."""
-
-    claim: Claim
-    report: Report
-    percent: int = 0
-    noted: float = field(default_factory=time.monotonic)  # when SQL heard of it last
 
 
 def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:
