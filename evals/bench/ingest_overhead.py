@@ -3,7 +3,7 @@
 The documents of the samples (Markdown, a PDF, a spreadsheet …; the vectors that come along are left aside) are taken in
 as ``copilot ingest`` does it: read in processes of their own, cut, compared, written to SQL, the vector ledger and
 Chroma, looked at by the conflict radar, and at the end put into the index of words. Then the same texts are embedded
-alone, in full batches. They have 10 chunks each; of their Markdown, longer documents are made beside them, of 30.
+alone, in full batches. They have 10 chunks each; of their Markdown, longer documents are made beside them, of 20.
 Seconds by the clock, the best of some rounds; both sides take turns, so that a busy neighbour slows both.
 """
 
