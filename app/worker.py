@@ -33,9 +33,9 @@ from knowledge.database import now
 from knowledge.errors import InvalidInput, Unavailable
 from knowledge.removals import Removals
 
-# Jobs at a time: of documents one is read while another is embedded; text jobs wait for a model; pictures that are
-# drawn are drawn together, eight at most.
-SLOTS: Mapping[str, int] = {"ingest": 2, "text": 8, "image": 8}
+# Jobs at a time: of documents two are read while what was read of others is embedded together; text jobs wait for a
+# model; pictures that are drawn are drawn together, eight at most.
+SLOTS: Mapping[str, int] = {"ingest": 6, "text": 8, "image": 8}
 POLL_MS = 200  # an idle worker looks for messages so often; 1 s, as it comes, is felt by who waits for a job to start
 SWEEP_SECONDS = 2.0
 VECTORS_SECONDS = 60.0  # whoever deletes sees to its vectors itself; to look for others is to look at every one

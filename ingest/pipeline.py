@@ -23,7 +23,9 @@ from ingest.chunk import chunk, heading_text, indexed_text
 from ingest.files import FileStore
 from ingest.loaders.source import ArchiveFound
 from ingest.parsing.ports import Load, Unpack
-from ingest.reading import HEARTBEAT_SECONDS, Heard, read_beside
+from ingest.reading import beside, read_beside
+from ingest.runs import LOADED, Report, Run, silent
+from ingest.vector_writer import EMBED_BATCH, VectorWriter
 from knowledge.catalog import Catalog
 from knowledge.chunk_edits import Laid, laid, lay_over
 from knowledge.chunking import Chunking
@@ -34,13 +36,10 @@ from knowledge.models import Chunk, KnowledgeBase
 from knowledge.orphans import delete_orphans
 from knowledge.ports import VectorStore
 from knowledge.retired import ModelSwitched
-from knowledge.shelves import model_of
-from knowledge.vector_ledger import VectorLedger
-from knowledge.vectors import collection_name
+from knowledge.vector_ledger import Known, VectorLedger
 from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
 
-EMBED_BATCH = 32
-LOADED, LOADED_PAGE_BY_PAGE = 10, 60  # percent of a run that are behind it when the document is read
+READ_AT_ONCE = 2  # documents, as many as there are processes that read
 FILE_SECONDS = 3600  # bytes are there before the document that they are received for
 SWITCHES = 3  # of a knowledge base to another model during one run; more is a quarrel of two workers' settings
 
@@ -71,16 +70,6 @@ class Bring(Protocol):
     def __call__(self, claim: Claim) -> Coroutine[Any, Any, Claim | None]: ...
 
 
-class Report(Protocol):
-    """Hears how far a run is: a stage and 0–100. Must not block."""
-
-    def __call__(self, stage: str, percent: int) -> None: ...
-
-
-def _silent(stage: str, percent: int) -> None:
-    """Nobody listens."""
-
-
 class Pipeline:
     """Takes received documents to live ones."""
 
@@ -104,15 +93,17 @@ class Pipeline:
         self._embedders = embedders
         self._files = files
         self._load = load
+        self._reading = asyncio.Semaphore(READ_AT_ONCE)
+        self._writer = VectorWriter(vector_ledger, vectors, embedders)
         self._bring = bring
         self._archives = Archives(catalog=catalog, versions=versions, files=files, unpack=unpack)
 
-    async def run(self, document_id: str, *, owner: str, report: Report = _silent) -> Outcome | None:
+    async def run(self, document_id: str, *, owner: str, report: Report = silent) -> Outcome | None:
         """Work on a document; None when there is nothing left to do. Raises nothing of its own."""
         claim = await self._versions.claim(document_id, owner)
         if claim is None:
             return None
-        run = _Run(claim, report)
+        run = Run(claim, report, self._versions)
         try:
             return await self._process(run)
         except DocumentRefused as refusal:
@@ -143,7 +134,7 @@ class Pipeline:
             removed += len(unneeded)
         return removed
 
-    async def _process(self, run: "_Run") -> Outcome:
+    async def _process(self, run: Run) -> Outcome:
         if run.claim.settles:
             return await self._settle(run)
         if not await self._brought(run):
@@ -153,7 +144,7 @@ class Pipeline:
             loaded = await self._loaded(run)
         except ArchiveFound:
             return await self._taken_out(run)
-        await self._progress(run, "chunking", LOADED)
+        await run.progress("chunking", LOADED)
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         pieces = await asyncio.to_thread(_pieces, loaded, claim, kb.chunking)
         if not pieces:
@@ -161,20 +152,20 @@ class Pipeline:
         slots, lost = lay_over(pieces, await self._versions.edits(claim))
         index = partial(indexed, name=claim.name, title=loaded.title)
         document = await asyncio.to_thread(laid, slots, lost, index)
-        embedded = await self._published(run, loaded, document, kb.chunking)
-        await self._delete_orphans(claim.document_id)
+        embedded = await self._published(run, kb, loaded, document)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)
         return Outcome("live", chunks=len(document.pieces), embedded=embedded)
 
-    async def _published(self, run: "_Run", loaded: LoadedDocument, document: Laid, cut: Chunking) -> int:
-        """→ how many chunks had to be embedded."""
+    async def _published(self, run: Run, kb: KnowledgeBase, loaded: LoadedDocument, document: Laid) -> int:
+        """→ how many chunks had to be embedded. ``kb`` is as it was when the document was cut."""
         embedded: set[str] = set()
+        cut = kb.chunking
         for _ in range(SWITCHES):
-            kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
+            known = await self._vector_ledger.known(run.claim.document_id)
             models = self._models(kb)
             for model in models:
-                embedded |= await self._embed_missing(run, kb, model, document.pieces)
-            await self._progress(run, "publishing", 98)
+                embedded |= await self._embed_missing(run, kb, model, document.pieces, known)
+            await run.progress("publishing", 98)
             with suppress(ModelSwitched):
                 await self._versions.publish(
                     run.claim,
@@ -187,7 +178,9 @@ class Pipeline:
                     models=models,
                     cut=cut,
                 )
+                await self._delete_orphans(run.claim.document_id, known, document.pieces)
                 return len(embedded)
+            kb = await self._catalog.knowledge_base(run.claim.tenant, run.claim.kb_id)
         raise Unavailable("The knowledge base keeps moving between embedding models.", code="embedder_unavailable")
 
     def _models(self, kb: KnowledgeBase) -> list[str]:
@@ -195,39 +188,43 @@ class Pipeline:
         current = kb.shelf_of(self._embedders.current.model_id)
         return list(dict.fromkeys((kb.shelf, kb.next_shelf or current, current)))
 
-    async def _settle(self, run: "_Run") -> Outcome:
+    async def _settle(self, run: Run) -> Outcome:
         """An earlier version answers again: have the vectors that are missing, and only those."""
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         pieces = await self._versions.pieces(claim)
+        known = await self._vector_ledger.known(claim.document_id)
         embedded: set[str] = set()
         for model in self._models(kb):
-            embedded |= await self._embed_missing(run, kb, model, pieces)
+            embedded |= await self._embed_missing(run, kb, model, pieces, known)
         await self._versions.settle(claim)
-        await self._delete_orphans(claim.document_id)
+        await self._delete_orphans(claim.document_id, known, pieces)
         log.info("document restored id=%s chunks=%d embedded=%d", claim.document_id, len(pieces), len(embedded))
         return Outcome("live", chunks=len(pieces), embedded=len(embedded))
 
-    async def _loaded(self, run: "_Run") -> LoadedDocument:
+    async def _loaded(self, run: Run) -> LoadedDocument:
         path, name = self._path(run.claim), run.claim.name
         return await read_beside(
             lambda heard: self._load(path, name=name, max_bytes=self._files.max_bytes, progress=heard),
-            lambda heard: self._heard(run, heard),
+            run.heard,
+            self._reading,
         )
 
-    async def _taken_out(self, run: "_Run") -> Outcome:
+    async def _taken_out(self, run: Run) -> Outcome:
         """An archive is live with nothing of its own to be found, and says what became of its members."""
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
-        taken = await self._archives.take_out(claim, kb, self._path(claim), lambda heard: self._heard(run, heard))
+        taken = await self._archives.take_out(claim, kb, self._path(claim), run.heard)
         await self._versions.publish(claim, Laid(()), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
         for document_id in taken.gone:
-            await self._delete_orphans(document_id)
+            await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
         log.info("archive unpacked id=%s documents=%d", claim.document_id, len(taken.waiting))
         return Outcome("live", message=taken.note, waiting=taken.waiting)
 
-    async def _delete_orphans(self, document_id: str) -> None:
-        await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
+    async def _delete_orphans(self, document_id: str, known: Sequence[Known], pieces: Sequence[IndexedChunk]) -> None:
+        """``known`` are the vectors there were before; of a new document there are none to look for."""
+        if not {each.chunk_id for each in known} <= {piece.chunk.id for piece in pieces}:
+            await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
 
     def _path(self, claim: Claim) -> Path:
         path = self._files.path(claim.tenant, claim.content_hash)
@@ -235,59 +232,30 @@ class Pipeline:
             raise DocumentRefused("corrupt", "The uploaded file is not there any more. Upload it again.")
         return path
 
-    async def _brought(self, run: "_Run") -> bool:
+    async def _brought(self, run: Run) -> bool:
         """Have the bytes here; False when they are those that are live. Keeps the lease while it takes."""
         if run.claim.content_hash != ELSEWHERE or self._bring is None:
             return True
-        bringing = asyncio.ensure_future(self._bring(run.claim))
-        try:
-            await self._progress(run, "fetching", 1)
-            while not (await asyncio.wait({bringing}, timeout=HEARTBEAT_SECONDS))[0]:
-                await self._progress(run, "fetching", 1)
-            brought = bringing.result()
-        finally:
-            bringing.cancel()
+        await run.beat("fetching", 1)
+        brought = await beside(self._bring(run.claim), lambda: run.beat("fetching", 1))
         if brought is not None:
             run.claim = brought
         return brought is not None
 
-    async def _heard(self, run: "_Run", heard: Heard) -> None:
-        percent = LOADED_PAGE_BY_PAGE * heard.done // heard.total if heard.total else 1
-        await self._progress(run, "loading", percent, heard)
-
-    async def _progress(self, run: "_Run", stage: str, percent: int, heard: Heard | None = None) -> None:
-        """Percent never fall: how much of a run reading is shows only while it goes on."""
-        run.percent = max(run.percent, percent)
-        counted = {"parts_done": heard.done, "parts": heard.total} if heard is not None and heard.total else {}
-        await self._versions.progress(run.claim, stage, run.percent, **counted)
-        run.report(stage, run.percent)
-
     async def _embed_missing(
-        self, run: "_Run", kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk]
+        self, run: Run, kb: KnowledgeBase, model: str, pieces: Sequence[IndexedChunk], known: Sequence[Known]
     ) -> set[str]:
         """→ the ids of chunks that had no vector of the model. One that is gone gets none: words find what is new."""
-        claim, start = run.claim, run.percent + 5
-        written = await self._vector_ledger.written(claim.document_id, model)
+        start = run.percent + 5
+        written = {each.chunk_id: each.fingerprint for each in known if each.written and each.model == model}
         missing = [piece for piece in pieces if written.get(piece.chunk.id) != piece.fingerprint]
         for done, batch in enumerate(_batches(missing)):
             percent = start + (95 - start) * done * EMBED_BATCH // len(missing)
-            await self._progress(run, "embedding", percent)
-            vectors = await self._embedders.passages(model_of(model), [piece.indexed for piece in batch])
-            if vectors is None:
+            await run.progress("embedding", percent)
+            writing = self._writer.write(run.claim, kb, model, batch)
+            if not await beside(writing, partial(run.beat, "embedding", percent)):
                 return set()
-            await self._vector_ledger.intend(claim, model, batch)
-            await self._vectors.upsert(collection_name(kb, model), [piece.chunk.id for piece in batch], vectors)
-            await self._vector_ledger.confirm(claim, model, batch)
         return {piece.chunk.id for piece in missing}
-
-
-@dataclass(slots=True)
-class _Run:
-    """One run and how far it is."""
-
-    claim: Claim
-    report: Report
-    percent: int = 0
 
 
 def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:

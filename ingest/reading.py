@@ -1,8 +1,9 @@
 """Blocking reading beside the event loop: heard while it goes on, and stopped when nobody waits for it any more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, TypeVar
 
 from ingest.loaders.source import Progress
 
@@ -31,19 +32,37 @@ class Heard:
         self._stopped = True
 
 
-async def read_beside(read: Callable[[Progress], Read], beat: Callable[[Heard], Awaitable[None]]) -> Read:
-    """Run ``read`` in a thread; ``beat`` is awaited every two seconds, and what it raises ends the reading."""
+async def read_beside(
+    read: Callable[[Progress], Read],
+    beat: Callable[[Heard], Awaitable[None]],
+    turn: AbstractAsyncContextManager[object] | None = None,
+) -> Read:
+    """Run ``read`` in a thread, when its ``turn`` has come; ``beat`` is awaited every two seconds, and what it raises
+    ends the reading."""
     heard = Heard()
-    reading = asyncio.ensure_future(asyncio.to_thread(read, heard))
+
+    async def reading() -> Read:
+        async with turn or nullcontext():
+            return await asyncio.to_thread(read, heard)
+
     try:
-        while not (await asyncio.wait({reading}, timeout=HEARTBEAT_SECONDS))[0]:
-            await beat(heard)
-        return reading.result()
+        return await beside(reading(), lambda: beat(heard))
     finally:
         heard.stop()
-        reading.add_done_callback(_ended)  # nobody asks what it came to
 
 
-def _ended(reading: "asyncio.Future[Read]") -> None:
-    if not reading.cancelled():
-        reading.exception()
+async def beside(work: Coroutine[Any, Any, Read], beat: Callable[[], Awaitable[None]]) -> Read:
+    """What ``work`` comes to; ``beat`` is awaited every two seconds meanwhile, and what it raises ends it."""
+    working = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({working}, timeout=HEARTBEAT_SECONDS))[0]:
+            await beat()
+        return working.result()
+    finally:
+        working.cancel()
+        working.add_done_callback(_ended)  # nobody asks what it came to
+
+
+def _ended(working: "asyncio.Future[Read]") -> None:
+    if not working.cancelled():
+        working.exception()

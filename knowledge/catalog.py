@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.chunking import Chunking
 from knowledge.conflict_tables import conflicts, fact_handles, facts
@@ -236,8 +235,8 @@ class Catalog:
         """
         gone = select(chunk_removals.c.chunk_id).where(chunk_removals.c.kb_id == kb_id, chunk_removals.c.epoch > since)
         async with self._database.read() as connection:
-            epoch = await _epoch(connection, kb_id)
-            if since and since < await _removals_after(connection, kb_id):
+            epoch = await connection.run_sync(_epoch, kb_id)
+            if since and since < await connection.run_sync(_removals_after, kb_id):
                 raise RemovalsForgotten(kb_id)
             removed = tuple((await connection.execute(gone)).scalars()) if since else ()
         after: tuple[int, str] = (since, _LAST_ID)
@@ -289,21 +288,20 @@ def _newer(kb_id: str, after: tuple[int, str], limit: int) -> Any:  # the select
     )
 
 
-async def _epoch(connection: AsyncConnection, kb_id: str) -> int:
+def _epoch(connection: Connection, kb_id: str) -> int:
     query = select(knowledge_bases.c.epoch).where(knowledge_bases.c.id == kb_id)
-    return (await connection.execute(query)).scalar_one_or_none() or 0
+    return connection.execute(query).scalar_one_or_none() or 0
 
 
-async def _removals_after(connection: AsyncConnection, kb_id: str) -> int:
+def _removals_after(connection: Connection, kb_id: str) -> int:
     query = select(knowledge_bases.c.removals_after).where(knowledge_bases.c.id == kb_id)
-    return (await connection.execute(query)).scalar_one_or_none() or 0
+    return connection.execute(query).scalar_one_or_none() or 0
 
 
-async def next_epoch(connection: AsyncConnection, kb_id: str) -> int:
+def next_epoch(connection: Connection, kb_id: str) -> int:
     """Count a change of a knowledge base, inside the transaction that makes it."""
     bump = update(knowledge_bases).where(knowledge_bases.c.id == kb_id).values(epoch=knowledge_bases.c.epoch + 1)
-    await connection.execute(bump)
-    return await _epoch(connection, kb_id)
+    return connection.execute(bump.returning(knowledge_bases.c.epoch)).scalar_one_or_none() or 0
 
 
 def _counted(tenant: str) -> Any:  # the select's type has nine parameters and says nothing

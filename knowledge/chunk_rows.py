@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from knowledge.catalog import next_epoch
 from knowledge.models import Chunk
@@ -42,40 +41,38 @@ class Replaced:
     gone: tuple[Row[Any], ...]
 
 
-async def replace(
-    connection: AsyncConnection, owner: Owner, pieces: Sequence[IndexedChunk], *, changed: bool = False
-) -> Replaced:
+def replace(connection: Connection, owner: Owner, pieces: Sequence[IndexedChunk], *, changed: bool = False) -> Replaced:
     """Make these pieces the document. The epoch moves where an answer would show the difference, or it ``changed``."""
     known = select(chunks).where(chunks.c.document_id == owner.document_id)
-    old = {row.id: row for row in await connection.execute(known)}
+    old = {row.id: row for row in connection.execute(known)}
     new = {piece.chunk.id: piece.fingerprint for piece in pieces}
     gone = [chunk_id for chunk_id in old if chunk_id not in new]
     changed = changed or any(piece.chunk.id not in old or _differs(old[piece.chunk.id], piece) for piece in pieces)
-    epoch = await next_epoch(connection, owner.kb_id) if changed or gone else 0
+    epoch = next_epoch(connection, owner.kb_id) if changed or gone else 0
     if gone:
-        await _log_removals(connection, owner, gone, epoch)
+        _log_removals(connection, owner, gone, epoch)
     # Places may have moved without the text changing: such a row is written anew, and keeps its epoch.
     rows = [_row(owner, piece, old.get(piece.chunk.id), epoch) for piece in pieces]
     rows = [row for row in rows if not _is_there(row, old.get(row["id"]))]
-    await _delete(connection, [*gone, *(row["id"] for row in rows if row["id"] in old)])
+    _delete(connection, [*gone, *(row["id"] for row in rows if row["id"] in old)])
     if rows:
-        await connection.execute(insert(chunks), rows)
+        connection.execute(insert(chunks), rows)
     fresh = tuple(piece for piece in pieces if (was := old.get(piece.chunk.id)) is None or _other(was, piece))
     return Replaced(old, fresh, tuple(row for row in old.values() if new.get(row.id) != row.fingerprint))
 
 
-async def remove(connection: AsyncConnection, owner: Owner) -> None:
+def remove(connection: Connection, owner: Owner) -> None:
     """Take all of them out."""
     mine = chunks.c.document_id == owner.document_id
-    gone = list((await connection.execute(select(chunks.c.id).where(mine))).scalars())
+    gone = list(connection.execute(select(chunks.c.id).where(mine)).scalars())
     if gone:
-        await _log_removals(connection, owner, gone, await next_epoch(connection, owner.kb_id))
-        await connection.execute(delete(chunks).where(mine))
+        _log_removals(connection, owner, gone, next_epoch(connection, owner.kb_id))
+        connection.execute(delete(chunks).where(mine))
 
 
-async def _delete(connection: AsyncConnection, ids: Sequence[str]) -> None:
+def _delete(connection: Connection, ids: Sequence[str]) -> None:
     for start in range(0, len(ids), BATCH):
-        await connection.execute(delete(chunks).where(chunks.c.id.in_(ids[start : start + BATCH])))
+        connection.execute(delete(chunks).where(chunks.c.id.in_(ids[start : start + BATCH])))
 
 
 def _is_there(row: dict[str, Any], old: Row[Any] | None) -> bool:
@@ -112,6 +109,6 @@ def _row(owner: Owner, piece: IndexedChunk, old: Row[Any] | None, epoch: int) ->
     }
 
 
-async def _log_removals(connection: AsyncConnection, owner: Owner, gone: Sequence[str], epoch: int) -> None:
+def _log_removals(connection: Connection, owner: Owner, gone: Sequence[str], epoch: int) -> None:
     rows = [{"kb_id": owner.kb_id, "epoch": epoch, "chunk_id": chunk_id, "tenant": owner.tenant} for chunk_id in gone]
-    await connection.execute(insert(chunk_removals), rows)
+    connection.execute(insert(chunk_removals), rows)

@@ -6,9 +6,9 @@ document is taken over.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 
 from knowledge.models import DocumentStatus
 from knowledge.tables import documents
@@ -43,9 +43,18 @@ def held(claim: Claim) -> ColumnElement[bool]:
     )
 
 
-async def require_lease(connection: AsyncConnection, claim: Claim) -> int:
+def require_lease(connection: Connection, claim: Claim) -> int:
     """→ the version that is live, 0 for none; the row stays locked. Raises LeaseLost."""
-    row = (await connection.execute(select(documents.c.version).where(held(claim)).with_for_update())).first()
+    row = _held_row(connection, claim)
     if row is None:
         raise LeaseLost(claim.document_id)
     return int(row.version)
+
+
+def holds(connection: Connection, claim: Claim) -> bool:
+    """If so, the document's row stays locked."""
+    return _held_row(connection, claim) is not None
+
+
+def _held_row(connection: Connection, claim: Claim) -> Row[Any] | None:
+    return connection.execute(select(documents.c.version).where(held(claim)).with_for_update()).first()

@@ -90,7 +90,7 @@ class Moves:
         this = knowledge_bases.c.id == before.id
         await connection.execute(update(knowledge_bases).where(this).values(next_model=there))
         if before.next_model is not None:  # it was on its way to a third one
-            await retire(connection, before, before.next_model)
+            await connection.run_sync(retire, before, before.next_model)
 
     async def documents(self, kb_id: str) -> list[str]:
         query = select(documents.c.id).where(documents.c.kb_id == kb_id).order_by(documents.c.id)
@@ -126,7 +126,7 @@ class Moves:
         """They are written. Where a publication intended a newer one meanwhile, ours may stand in its place: again."""
         fingerprints = {each.chunk_id: each.fingerprint for each in batch}
         async with self._database.write(kb_id) as connection:
-            if await confirm(connection, shelf, fingerprints) != len(batch):
+            if await connection.run_sync(confirm, shelf, fingerprints) != len(batch):
                 await connection.execute(update(vectors).where(_on(shelf, list(fingerprints))).values(written=False))
 
     async def finish(self, kb: KnowledgeBase, shelf: str) -> bool:
@@ -141,13 +141,13 @@ class Moves:
             if (await connection.execute(_missing(shelf, newer).limit(1))).first() is not None:
                 return False
             for left in {before.embedding_model, before.next_model} - {None, shelf}:
-                await retire(connection, before, left)
+                await connection.run_sync(retire, before, left)
             arrived = {"embedding_model": shelf, "next_model": None, "mover": None, "mover_until": None}
             this = update(knowledge_bases).where(knowledge_bases.c.id == kb.id)
             await connection.execute(this.values(**arrived))
             if before.embedding_model != shelf:
                 await connection.execute(this.values(dead=0))
-                await next_epoch(connection, kb.id)
+                await connection.run_sync(next_epoch, kb.id)
         return True
 
     async def release(self, kb_id: str) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Row, String, Table, Text, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, ForeignKey, Row, String, Table, Text, insert, select, update
 
 from knowledge.database import Database, Moment, metadata, now
 
@@ -68,13 +67,13 @@ class Origins:
             await connection.execute(update(document_origins).where(mine).values(**values))
 
 
-async def note_origin(connection: AsyncConnection, document_id: str, tenant: str, url: str) -> None:
+def note_origin(connection: Connection, document_id: str, tenant: str, url: str) -> None:
     """Where a document is to be fetched, in the transaction that asks for it."""
     mine = document_origins.c.document_id == document_id
-    changed = await connection.execute(update(document_origins).where(mine).values(url=url))
+    changed = connection.execute(update(document_origins).where(mine).values(url=url))
     if not changed.rowcount:
         row = {"document_id": document_id, "tenant": tenant, "url": url}
-        await connection.execute(insert(document_origins).values(**row))
+        connection.execute(insert(document_origins).values(**row))
 
 
 def _origin(row: Row[Any]) -> Origin:

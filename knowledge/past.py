@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from knowledge.chunk_edits import EditKind, Laid, disabled_ordinals, listed
@@ -114,8 +114,8 @@ def _found(
     return IndexedChunk(chunk, text.indexed, text.indexed_heading, fingerprint)
 
 
-async def keep(
-    connection: AsyncConnection,
+def keep(
+    connection: Connection,
     owner: Owner,
     laid: Laid,
     replaced: Replaced,
@@ -123,28 +123,29 @@ async def keep(
 ) -> None:
     """Note a publication, and put aside what it replaced; the oldest version is forgotten."""
     number: int = version["number"]
-    await put_aside(connection, owner, replaced, number - 1)
-    await _keep_chunks(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
+    put_aside(connection, owner, replaced, number - 1)
+    _keep_chunks(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
     row = {"document_id": owner.document_id, "tenant": owner.tenant, **version, "published_at": now()}
     made_of = {"pieces": [listed(piece) for piece in laid.pieces], "chunks": len(laid.pieces), "edits": laid.edits}
-    await connection.execute(insert(document_versions).values(**row, **made_of))
-    oldest = number - KEPT
+    connection.execute(insert(document_versions).values(**row, **made_of))
+    if (oldest := number - KEPT) < 1:
+        return
     mine = document_versions.c.document_id == owner.document_id
-    await connection.execute(delete(document_versions).where(mine, document_versions.c.number <= oldest))
+    connection.execute(delete(document_versions).where(mine, document_versions.c.number <= oldest))
     of_none = past_chunks.c.last_version <= oldest
-    await connection.execute(delete(past_chunks).where(past_chunks.c.document_id == owner.document_id, of_none))
+    connection.execute(delete(past_chunks).where(past_chunks.c.document_id == owner.document_id, of_none))
 
 
-async def put_aside(connection: AsyncConnection, owner: Owner, replaced: Replaced, last: int) -> None:
+def put_aside(connection: Connection, owner: Owner, replaced: Replaced, last: int) -> None:
     """Keep what is not live any more, of which version ``last`` was made."""
-    await _note_before(connection, owner, replaced, last)
-    await _keep_chunks(connection, owner, [_gone(row) for row in replaced.gone], last)
+    _note_before(connection, owner, replaced, last)
+    _keep_chunks(connection, owner, [_gone(row) for row in replaced.gone], last)
 
 
-async def forget(connection: AsyncConnection, document_id: str) -> None:
+def forget(connection: Connection, document_id: str) -> None:
     """Everything that a document was."""
     for table in (past_chunks, document_versions):
-        await connection.execute(delete(table).where(table.c.document_id == document_id))
+        connection.execute(delete(table).where(table.c.document_id == document_id))
 
 
 async def hashes(connection: AsyncConnection, which: ColumnElement[bool]) -> set[str]:
@@ -154,12 +155,12 @@ async def hashes(connection: AsyncConnection, which: ColumnElement[bool]) -> set
     return set((await connection.execute(received.union(versions))).scalars())
 
 
-async def _note_before(connection: AsyncConnection, owner: Owner, replaced: Replaced, number: int) -> None:
+def _note_before(connection: Connection, owner: Owner, replaced: Replaced, number: int) -> None:
     """List a version that was published before lists were kept."""
     unlisted = and_(_is(owner.document_id, number), document_versions.c.pieces.is_(None))
     before = [_listed(row) for row in sorted(replaced.before.values(), key=lambda row: row.ordinal)]
     if before:
-        await connection.execute(update(document_versions).where(unlisted).values(pieces=before))
+        connection.execute(update(document_versions).where(unlisted).values(pieces=before))
 
 
 def _gone(row: Row[Any]) -> dict[str, Any]:
@@ -175,17 +176,15 @@ def _hidden(piece: IndexedChunk) -> dict[str, Any]:
     }
 
 
-async def _keep_chunks(
-    connection: AsyncConnection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int
-) -> None:
+def _keep_chunks(connection: Connection, owner: Owner, texts: Sequence[Mapping[str, Any]], last: int) -> None:
     ids = {"tenant": owner.tenant, "kb_id": owner.kb_id, "document_id": owner.document_id, "last_version": last}
     rows = [{**text, **ids} for text in texts]
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
         again = past_chunks.c.id.in_([row["id"] for row in some])
         of_these = past_chunks.c.fingerprint.in_([row["fingerprint"] for row in some])
-        await connection.execute(delete(past_chunks).where(again, of_these))
-        await connection.execute(insert(past_chunks), some)
+        connection.execute(delete(past_chunks).where(again, of_these))
+        connection.execute(insert(past_chunks), some)
 
 
 async def _texts(connection: AsyncConnection, document_id: str) -> dict[tuple[str, str], Row[Any]]:

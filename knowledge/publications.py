@@ -80,9 +80,9 @@ class Publications:
             row = (await connection.execute(select(documents).where(mine).with_for_update())).one()
             if row.status == DocumentStatus.DELETED or row.version != document.version:
                 return
-            replaced = await chunk_rows.replace(connection, owner, ())
-            await past.put_aside(connection, owner, replaced, row.version)
-            await radar.watch(connection, owner, (), replaced, {})
+            replaced = await connection.run_sync(chunk_rows.replace, owner, ())
+            await connection.run_sync(past.put_aside, owner, replaced, row.version)
+            await connection.run_sync(radar.watch, owner, (), replaced, {})
             await connection.execute(update(documents).where(mine).values(**ended, **freed))
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, Table, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Row, Table, delete, insert, or_, select, update
 
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner, Replaced
 from knowledge.conflict_tables import conflicts, fact_handles, facts
@@ -44,42 +43,43 @@ def stated(pieces: Sequence[IndexedChunk], *, document: str) -> Stated:
     return {chunk_id: [(fact, handles(fact)) for fact in some] for chunk_id, some in found.items()}
 
 
-async def watch(
-    connection: AsyncConnection, owner: Owner, pieces: Sequence[IndexedChunk], replaced: Replaced, says: Stated
+def watch(
+    connection: Connection, owner: Owner, pieces: Sequence[IndexedChunk], replaced: Replaced, says: Stated
 ) -> None:
     """Note what a publication states, and what contradicts it."""
     mine = facts.c.document_id == owner.document_id
-    knows = (await connection.execute(select(facts.c.number).where(mine).limit(1))).first() is not None
+    knows = connection.execute(select(facts.c.number).where(mine).limit(1)).first() is not None
     fresh = [piece.chunk.id for piece in (replaced.fresh if knows else pieces)]
-    await _forget_chunks(connection, [*(row.id for row in replaced.gone), *fresh])
+    if knows:
+        _forget_chunks(connection, [*(row.id for row in replaced.gone), *fresh])
     held = [
         (_Held(fact, chunk_id, owner.document_id, number), shared)
         for chunk_id in fresh
         for number, (fact, shared) in enumerate(says.get(chunk_id, ()))
     ]
-    found = [_row(owner, one, other) async for one, other in _contradictions(connection, owner, held)]
-    await _note(connection, owner, held)
+    found = [_row(owner, one, other) for one, other in _contradictions(connection, owner, held)]
+    _note(connection, owner, held)
     for row in list({row["id"]: row for row in found}.values())[:MOST_FOUND]:
-        await _keep(connection, row)
+        _keep(connection, row)
 
 
-async def forget(connection: AsyncConnection, document_id: str) -> None:
+def forget(connection: Connection, document_id: str) -> None:
     """Everything that a document states."""
     for table in (facts, fact_handles):
-        await connection.execute(delete(table).where(table.c.document_id == document_id))
+        connection.execute(delete(table).where(table.c.document_id == document_id))
     either = or_(conflicts.c.left_document == document_id, conflicts.c.right_document == document_id)
-    await connection.execute(delete(conflicts).where(either))
+    connection.execute(delete(conflicts).where(either))
 
 
-async def _forget_chunks(connection: AsyncConnection, chunk_ids: Sequence[str]) -> None:
+def _forget_chunks(connection: Connection, chunk_ids: Sequence[str]) -> None:
     for some in _batches(chunk_ids):
         for table in (facts, fact_handles):
-            await connection.execute(delete(table).where(table.c.chunk_id.in_(some)))
+            connection.execute(delete(table).where(table.c.chunk_id.in_(some)))
         either = or_(conflicts.c.left_chunk.in_(some), conflicts.c.right_chunk.in_(some))
-        await connection.execute(delete(conflicts).where(either, conflicts.c.state == "open"))
+        connection.execute(delete(conflicts).where(either, conflicts.c.state == "open"))
 
 
-async def _note(connection: AsyncConnection, owner: Owner, held: Sequence[tuple[_Held, Sequence[str]]]) -> None:
+def _note(connection: Connection, owner: Owner, held: Sequence[tuple[_Held, Sequence[str]]]) -> None:
     rows = [_fact_row(owner, one) for one, _ in held]
     shared = [
         {
@@ -92,12 +92,12 @@ async def _note(connection: AsyncConnection, owner: Owner, held: Sequence[tuple[
         for one, of_it in held
         for handle in dict.fromkeys(of_it)
     ]
-    await _insert(connection, facts, rows)
-    await _insert(connection, fact_handles, shared)
+    _insert(connection, facts, rows)
+    _insert(connection, fact_handles, shared)
 
 
-async def _contradictions(
-    connection: AsyncConnection, owner: Owner, held: Sequence[tuple[_Held, Sequence[str]]]
+def _contradictions(
+    connection: Connection, owner: Owner, held: Sequence[tuple[_Held, Sequence[str]]]
 ) -> Any:  # an async iterator of pairs
     by_handle: dict[str, list[_Held]] = {}
     for one, shared in held:
@@ -111,7 +111,7 @@ async def _contradictions(
     compared = 0
     for some in _batches(list(by_handle)):
         query = alike.where(fact_handles.c.kb_id == owner.kb_id, fact_handles.c.handle.in_(some)).limit(MOST_ALIKE)
-        for row in (await connection.execute(query)).all():
+        for row in connection.execute(query).all():
             compared += len(by_handle[row.handle])
             if compared > MOST_COMPARED:
                 return
@@ -128,12 +128,12 @@ def _among_themselves(by_handle: Mapping[str, Sequence[_Held]]) -> Iterator[tupl
                 yield one, other
 
 
-async def _keep(connection: AsyncConnection, row: dict[str, Any]) -> None:
+def _keep(connection: Connection, row: dict[str, Any]) -> None:
     """One that is known stays as people left it; its passages may be others now."""
     where = {name: value for name, value in row.items() if name.startswith(("left_", "right_"))}
-    known = await connection.execute(update(conflicts).where(conflicts.c.id == row["id"]).values(**where))
+    known = connection.execute(update(conflicts).where(conflicts.c.id == row["id"]).values(**where))
     if known.rowcount == 0:
-        await connection.execute(insert(conflicts).values(**row))
+        connection.execute(insert(conflicts).values(**row))
 
 
 def _row(owner: Owner, one: _Held, other: _Held) -> dict[str, Any]:
@@ -202,9 +202,9 @@ def _fact(row: Row[Any]) -> Fact:
     )
 
 
-async def _insert(connection: AsyncConnection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        await connection.execute(insert(table), rows)
+        connection.execute(insert(table), rows)
 
 
 def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

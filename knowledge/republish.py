@@ -33,7 +33,7 @@ async def republish(connection: AsyncConnection, row: Row[Any], like: Row[Any], 
     ``noted`` is what the list of versions says of it.
     """
     owner = Owner(row.tenant, row.kb_id, row.id)
-    replaced = await chunk_rows.replace(connection, owner, laid.pieces)
+    replaced = await connection.run_sync(chunk_rows.replace, owner, laid.pieces)
     same = {name: getattr(like, name) for name in ("title", "media_type", "content_hash", "message", "cut")}
     size = row.size if like.size is None else like.size
     waits = {"status": DocumentStatus.RECEIVED, "settles": True, "attempts": 0, "progress": 0, "reason": None}
@@ -42,6 +42,6 @@ async def republish(connection: AsyncConnection, row: Row[Any], like: Row[Any], 
     mine = update(documents).where(documents.c.id == row.id)
     await connection.execute(mine.values(**same, **now_live, **waits, **freed))
     version = {**same, "number": row.version + 1, "size": size, "embedded": 0, **noted}
-    await past.keep(connection, owner, laid, replaced, version)
+    await connection.run_sync(past.keep, owner, laid, replaced, version)
     says = await asyncio.to_thread(radar.stated, replaced.fresh, document=row.name)
-    await radar.watch(connection, owner, laid.pieces, replaced, says)
+    await connection.run_sync(radar.watch, owner, laid.pieces, replaced, says)

@@ -95,7 +95,8 @@ class Restorer:
             await self._store.upsert(collection_name(kb), [piece.chunk_id for piece in there], page[has])
             async with self._database.write() as connection:
                 for some in slices(there, BATCH):
-                    await confirm(connection, kb.embedding_model, {each.chunk_id: each.fingerprint for each in some})
+                    written = {each.chunk_id: each.fingerprint for each in some}
+                    await connection.run_sync(confirm, kb.embedding_model, written)
             if now() - renewed > LEASE / 3:
                 renewed = now()
                 await self._database.apply(update(documents).where(_held(owner)).values(lease_until=renewed + LEASE))

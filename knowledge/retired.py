@@ -4,8 +4,7 @@ until they are dropped."""
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Delete, delete, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, Delete, delete, insert, select
 
 from knowledge.database import now
 from knowledge.tables import knowledge_bases, retired_collections
@@ -15,21 +14,21 @@ class ModelSwitched(Exception):
     """The knowledge base has moved to another embedding model since its vectors were written; embed for that one."""
 
 
-async def require_model(connection: AsyncConnection, kb_id: str, models: Collection[str]) -> None:
+def require_model(connection: Connection, kb_id: str, models: Collection[str]) -> None:
     """Raises ModelSwitched. The row stays locked: no switch comes between. What was written in vain is retired."""
     query = select(knowledge_bases).where(knowledge_bases.c.id == kb_id).with_for_update()
-    kb = (await connection.execute(query)).one()
+    kb = connection.execute(query).one()
     if kb.embedding_model not in models:
         raise ModelSwitched(kb_id)
     for model in set(models) - {kb.embedding_model, kb.next_model}:
-        await retire(connection, kb, model)
+        retire(connection, kb, model)
 
 
-async def retire(connection: AsyncConnection, kb: Any, model: str) -> None:
+def retire(connection: Connection, kb: Any, model: str) -> None:
     """Note, inside the transaction that leaves it, that a collection of a knowledge base's row is not needed."""
-    await connection.execute(unretire(kb.id, model))
+    connection.execute(unretire(kb.id, model))
     row: Mapping[str, Any] = {"kb_id": kb.id, "model": model, "tenant": kb.tenant, "retired_at": now()}
-    await connection.execute(insert(retired_collections).values(**row))
+    connection.execute(insert(retired_collections).values(**row))
 
 
 def unretire(kb_id: str, model: str) -> Delete:

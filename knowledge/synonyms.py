@@ -90,7 +90,7 @@ class SynonymBook:
             await connection.execute(insert(synonyms).values(**row))
             mine = select(knowledge_bases.c.id).where(knowledge_bases.c.tenant == tenant)
             for kb_id in (await connection.execute(mine)).scalars().all():
-                await next_epoch(connection, kb_id)
+                await connection.run_sync(next_epoch, kb_id)
 
     async def of(self, tenant: str, bases: Sequence[KnowledgeBase]) -> Synonyms:
         """The list as of these knowledge bases' states, read once a state."""

@@ -53,4 +53,4 @@ class Tunings:
                 raise Conflict(
                     "The knowledge base has changed its embedding model meanwhile; learn again.", code="tuning_outdated"
                 )
-            await next_epoch(connection, kb.id)
+            await connection.run_sync(next_epoch, kb.id)

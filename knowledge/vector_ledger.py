@@ -5,16 +5,26 @@ So a run that was interrupted leaves no vector that nobody knows of, and the nex
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import and_, delete, insert, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, and_, delete, insert, select, tuple_, update
 
-from knowledge.claims import Claim, require_lease
+from knowledge.claims import Claim, holds
 from knowledge.database import Database
 from knowledge.models import DocumentStatus
 from knowledge.tables import chunks, documents, knowledge_bases, vectors
 from knowledge.versions import BATCH, IndexedChunk
+
+Wanted: TypeAlias = tuple[Claim, Sequence[IndexedChunk]]  # chunks of a document that are to have vectors
+
+
+class Known(NamedTuple):
+    """A recorded vector; ``written``: it is surely in its collection."""
+
+    chunk_id: str
+    model: str
+    fingerprint: str
+    written: bool
 
 
 class Orphan(NamedTuple):
@@ -31,38 +41,34 @@ class VectorLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def written(self, document_id: str, model: str) -> dict[str, str]:
-        """chunk id → fingerprint of every vector of a document that is surely in the model's collection."""
-        mine = (vectors.c.document_id == document_id) & (vectors.c.model == model)
-        query = select(vectors.c.chunk_id, vectors.c.fingerprint).where(mine, vectors.c.written.is_(True))
-        async with self._database.read() as connection:
-            return {row.chunk_id: row.fingerprint for row in await connection.execute(query)}
+    async def known(self, document_id: str) -> list[Known]:
+        """Every vector of a document that is, or may be, in a collection."""
+        query = select(*(vectors.c[name] for name in Known._fields)).where(vectors.c.document_id == document_id)
+        return [Known._make(row) for row in await self._database.all_rows(query)]
 
-    async def intend(self, claim: Claim, model: str, pieces: Sequence[IndexedChunk]) -> None:
-        """Record vectors that are about to be written. Raises LeaseLost."""
-        rows = [
-            {
-                "chunk_id": piece.chunk.id,
-                "model": model,
-                "tenant": claim.tenant,
-                "kb_id": claim.kb_id,
-                "document_id": claim.document_id,
-                "fingerprint": piece.fingerprint,
-                "written": False,
-            }
-            for piece in pieces
-        ]
-        async with self._database.write(claim.kb_id) as connection:
-            await require_lease(connection, claim)
-            mine = vectors.c.chunk_id.in_([row["chunk_id"] for row in rows]) & (vectors.c.model == model)
-            await connection.execute(delete(vectors).where(mine))
-            await connection.execute(insert(vectors), rows)
+    async def intend(self, kb_id: str, model: str, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Record vectors of a knowledge base that are about to be written; → without those whose lease is lost."""
 
-    async def confirm(self, claim: Claim, model: str, pieces: Sequence[IndexedChunk]) -> None:
+        def change(connection: Connection) -> list[Wanted]:
+            still = [(claim, pieces) for claim, pieces in wanted if holds(connection, claim)]
+            rows = [_row(claim, model, piece) for claim, pieces in still for piece in pieces]
+            if rows:
+                mine = vectors.c.chunk_id.in_([row["chunk_id"] for row in rows]) & (vectors.c.model == model)
+                connection.execute(delete(vectors).where(mine))
+                connection.execute(insert(vectors), rows)
+            return still
+
+        return await self._database.change(change, of=kb_id)
+
+    async def confirm(self, kb_id: str, model: str, wanted: Sequence[Wanted]) -> None:
         """The intended vectors are written. One that somebody else has intended meanwhile is not confirmed."""
-        async with self._database.write(claim.kb_id) as connection:
-            await require_lease(connection, claim)
-            await confirm(connection, model, {piece.chunk.id: piece.fingerprint for piece in pieces})
+
+        def change(connection: Connection) -> None:
+            still = [piece for claim, pieces in wanted if holds(connection, claim) for piece in pieces]
+            if still:
+                confirm(connection, model, {piece.chunk.id: piece.fingerprint for piece in still})
+
+        await self._database.change(change, of=kb_id)
 
     async def orphans(self, *, document_id: str | None = None) -> list[Orphan]:
         """Recorded vectors that no live chunk needs and no run is about to need."""
@@ -89,8 +95,20 @@ class VectorLedger:
                 await connection.execute(delete(vectors).where(mine))
 
 
-async def confirm(connection: AsyncConnection, model: str, fingerprints: Mapping[str, str]) -> int:
+def confirm(connection: Connection, model: str, fingerprints: Mapping[str, str]) -> int:
     """Mark intended vectors (chunk id → fingerprint) as written; → how many were still as intended."""
     pairs = tuple_(vectors.c.chunk_id, vectors.c.fingerprint).in_(list(fingerprints.items()))
     mine = vectors.c.chunk_id.in_(list(fingerprints)) & (vectors.c.model == model) & pairs
-    return (await connection.execute(update(vectors).where(mine).values(written=True))).rowcount
+    return connection.execute(update(vectors).where(mine).values(written=True)).rowcount
+
+
+def _row(claim: Claim, model: str, piece: IndexedChunk) -> dict[str, Any]:
+    return {
+        "chunk_id": piece.chunk.id,
+        "model": model,
+        "tenant": claim.tenant,
+        "kb_id": claim.kb_id,
+        "document_id": claim.document_id,
+        "fingerprint": piece.fingerprint,
+        "written": False,
+    }

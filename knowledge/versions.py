@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from knowledge import chunk_rows, past, radar
 from knowledge.catalog import next_epoch
@@ -57,39 +57,28 @@ class Versions:
         come from one. Raises InvalidInput ``validity_window``.
         """
         valid = {} if window is None else _window(window.checked())
-        async with self._database.write(kb.id) as connection:
+
+        def change(connection: Connection) -> tuple[str, bool]:
             query = select(documents).where(documents.c.kb_id == kb.id, documents.c.name == name)
-            known = (await connection.execute(query)).first()
+            known = connection.execute(query).first()
             if known is not None and valid:
-                await connection.execute(update(documents).where(documents.c.id == known.id).values(**valid))
-                await next_epoch(connection, kb.id)
+                connection.execute(update(documents).where(documents.c.id == known.id).values(**valid))
+                next_epoch(connection, kb.id)
             if known is not None and _nothing_to_do(known, content_hash):
                 return known.id, False
-            fresh = {
-                "status": DocumentStatus.RECEIVED,
-                "content_hash": content_hash,
-                "size": known.size if known is not None and content_hash == ELSEWHERE else size,
-                "stage": None,
-                "progress": 0,
-                "reason": None,
-                "message": None,
-                "owner": None,
-                "lease_until": None,
-                "attempts": 0,
-                "settles": False,
-                "received_by": by,
-                "updated_at": now(),
-            }
+            fresh = _received(known, content_hash, size, by)
             if known is not None:
-                await connection.execute(update(documents).where(documents.c.id == known.id).values(**fresh))
+                connection.execute(update(documents).where(documents.c.id == known.id).values(**fresh))
                 document_id = known.id
             else:
                 document_id = uuid4().hex
                 row = {"id": document_id, "tenant": kb.tenant, "kb_id": kb.id, "name": name, "created_at": now()}
-                await connection.execute(insert(documents).values(**row, **valid, **fresh))
+                connection.execute(insert(documents).values(**row, **valid, **fresh))
             if url is not None:
-                await note_origin(connection, document_id, kb.tenant, url)
+                note_origin(connection, document_id, kb.tenant, url)
             return document_id, True
+
+        return await self._database.change(change, of=kb.id)
 
     async def set_window(self, document: Document, window: Window) -> None:
         """When a document is valid, from now on. Raises InvalidInput ``validity_window``."""
@@ -98,7 +87,7 @@ class Versions:
             await connection.execute(
                 update(documents).where(mine).values(**_window(window.checked()), updated_at=now())
             )
-            await next_epoch(connection, document.kb_id)
+            await connection.run_sync(next_epoch, document.kb_id)
 
     async def reopen(self, document: Document) -> None:
         """Have the bytes last received processed once more, whatever came of them."""
@@ -130,16 +119,18 @@ class Versions:
             "updated_at": now(),
         }
         taken = update(documents).where(documents.c.id == document_id, free).values(**values).returning(documents)
-        async with self._database.write(of=None) as connection:
-            row = (await connection.execute(taken)).first()
-            if row is None:
-                return None
-            if row.attempts > MAX_ATTEMPTS:
-                message = f"Processing this document ended {MAX_ATTEMPTS} times without a result; it was given up."
-                await connection.execute(
-                    update(documents).where(documents.c.id == document_id).values(**_failure("corrupt", message))
-                )
-                return None
+
+        def change(connection: Connection) -> Row[Any] | None:
+            row = connection.execute(taken).first()
+            if row is None or row.attempts <= MAX_ATTEMPTS:
+                return row
+            message = f"Processing this document ended {MAX_ATTEMPTS} times without a result; it was given up."
+            given_up = _failure("corrupt", message)
+            connection.execute(update(documents).where(documents.c.id == document_id).values(**given_up))
+            return None
+
+        if (row := await self._database.change(change, of=None)) is None:
+            return None
         return Claim(row.id, row.tenant, row.kb_id, row.name, row.content_hash, owner, row.settles)
 
     async def expect(self, kb: KnowledgeBase, name: str, url: str) -> tuple[str, bool]:
@@ -178,9 +169,8 @@ class Versions:
         """Report and renew the lease. Raises LeaseLost."""
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
         values |= {"parts_done": parts_done, "parts": parts}
-        async with self._database.write(of=None) as connection:
-            done = await connection.execute(update(documents).where(held(claim)).values(**values))
-        if done.rowcount != 1:
+        renewed = update(documents).where(held(claim)).values(**values)
+        if await self._database.change(lambda connection: connection.execute(renewed).rowcount, of=None) != 1:
             raise LeaseLost(claim.document_id)
 
     async def fail(self, claim: Claim, reason: str, message: str) -> None:
@@ -246,16 +236,17 @@ class Versions:
         says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
-        async with self._database.write(claim.kb_id) as connection:
-            version = await require_lease(connection, claim) + 1
+
+        def change(connection: Connection) -> None:
+            version = require_lease(connection, claim) + 1
             if models is not None:
-                await require_model(connection, claim.kb_id, models)
-            replaced = await chunk_rows.replace(connection, owner, laid.pieces, changed=window is not None)
+                require_model(connection, claim.kb_id, models)
+            replaced = chunk_rows.replace(connection, owner, laid.pieces, changed=window is not None)
             values = {"version": version, "title": title, "media_type": media_type, "live_hash": claim.content_hash}
             values |= {"cut": cut.key}
             changed = update(documents).where(documents.c.id == claim.document_id)
             changed = changed.values(**values, **_done(message), **valid).returning(documents)
-            row = (await connection.execute(changed)).one()
+            row = connection.execute(changed).one()
             noted = {"number": version, "content_hash": claim.content_hash, "embedded": embedded, "message": message}
             noted |= {
                 "cut": cut.key,
@@ -264,15 +255,17 @@ class Versions:
                 "size": row.size,
                 "published_by": row.received_by,
             }
-            await past.keep(connection, owner, laid, replaced, noted)
-            await radar.watch(connection, owner, laid.pieces, replaced, says)
+            past.keep(connection, owner, laid, replaced, noted)
+            radar.watch(connection, owner, laid.pieces, replaced, says)
+
+        await self._database.change(change, of=claim.kb_id)
 
     async def edits(self, claim: Claim) -> list[Edit]:
         """What people changed of the live version's chunks, and what of that was lost before."""
         live = (document_versions.c.document_id == documents.c.id) & (document_versions.c.number == documents.c.version)
         query = select(document_versions.c.edits).join(documents, live).where(documents.c.id == claim.document_id)
-        async with self._database.read() as connection:
-            return [edit_of(kept) for kept in (await connection.execute(query)).scalar() or ()]
+        found = await self._database.rows(query)
+        return [edit_of(kept) for kept in found[0].edits or ()] if found else []
 
     # earlier versions
 
@@ -306,7 +299,7 @@ class Versions:
     async def pieces(self, claim: Claim) -> list[IndexedChunk]:
         """What is live of a document. Raises LeaseLost."""
         async with self._database.write(claim.kb_id) as connection:
-            version = await require_lease(connection, claim)
+            version = await connection.run_sync(require_lease, claim)
             return await past.pieces_of(connection, await past.version_row(connection, claim.document_id, version))
 
     async def settle(self, claim: Claim) -> None:
@@ -325,9 +318,9 @@ class Versions:
         mine = documents.c.id == document.id
         async with self._database.write(document.kb_id) as connection:
             had = await past.hashes(connection, mine)
-            await chunk_rows.remove(connection, Owner(document.tenant, document.kb_id, document.id))
-            await past.forget(connection, document.id)
-            await radar.forget(connection, document.id)
+            await connection.run_sync(chunk_rows.remove, Owner(document.tenant, document.kb_id, document.id))
+            await connection.run_sync(past.forget, document.id)
+            await connection.run_sync(radar.forget, document.id)
             values: dict[str, Any] = {"status": DocumentStatus.DELETED, "live_hash": None, "stage": None, "owner": None}
             values |= {"message": None, "title": None, "settles": False, **_window(Window())}
             await connection.execute(update(documents).where(mine).values(**values, updated_at=now()))
@@ -344,6 +337,14 @@ class Versions:
         async with self._database.read() as connection:
             found = await past.hashes(connection, which)
         return found if among is None else found & set(among)
+
+
+def _received(known: Row[Any] | None, content_hash: str, size: int, by: str | None) -> dict[str, Any]:
+    """Of a document that new bytes came for."""
+    waits = {"status": DocumentStatus.RECEIVED, "owner": None, "lease_until": None, "stage": None, "progress": 0}
+    again = {"reason": None, "message": None, "attempts": 0, "settles": False}
+    size = known.size if known is not None and content_hash == ELSEWHERE else size
+    return {**waits, **again, "content_hash": content_hash, "size": size, "received_by": by, "updated_at": now()}
 
 
 def reopened() -> dict[str, Any]:

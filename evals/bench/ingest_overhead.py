@@ -1,10 +1,10 @@
 """What taking documents in takes beside the embedding of their chunks, in one run.
 
 The documents of the samples (Markdown, a PDF, a spreadsheet …; the vectors that come along are left aside) are taken in
-as ``copilot ingest`` does it: read in a process of their own, cut, compared, written to SQL, the vector ledger and
+as ``copilot ingest`` does it: read in processes of their own, cut, compared, written to SQL, the vector ledger and
 Chroma, looked at by the conflict radar, and at the end put into the index of words. Then the same texts are embedded
-alone, in full batches. Seconds by the clock, the best of some rounds; both sides take turns, so that a busy neighbour
-slows both.
+alone, in full batches. They have 10 chunks each; of their Markdown, longer documents are made beside them, of 20.
+Seconds by the clock, the best of some rounds; both sides take turns, so that a busy neighbour slows both.
 """
 
 import time
@@ -20,19 +20,21 @@ from app.processes.embedded import embedded_services
 from app.samples import FOLDER
 from app.settings import Settings
 from app.wiring import Services, Twins, running_services
-from ingest.pipeline import EMBED_BATCH
 from ingest.sources import SourceFile, expand
+from ingest.vector_writer import EMBED_BATCH
 from knowledge.embeddings.bundled import BundledEmbedder
 from knowledge.models import DEFAULT_TENANT
 from knowledge.tables import chunks
 
 ROUNDS = 3
+TOGETHER = 4  # files of the samples in a longer document
 
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
     """Seconds for all documents; ``share`` is what is beside embedding, of it."""
 
+    corpus: str
     documents: int
     chunks: int
     ingested_s: float
@@ -43,20 +45,36 @@ class Overhead:
         return self.ingested_s / self.embedded_s - 1
 
 
-async def overhead(most: int, *, rounds: int = ROUNDS) -> Overhead:
-    """``most`` documents at most, into empty knowledge bases with a Chroma server of their own."""
-    files = expand([str(FOLDER)])[:most]
+async def overheads(most: int, *, rounds: int = ROUNDS) -> list[Overhead]:
+    """Of ``most`` documents at most, into empty knowledge bases with a Chroma server of their own."""
     with TemporaryDirectory(prefix="copilot-bench-") as folder:
+        corpora = {"samples": expand([str(FOLDER)]), "longer": _longer(Path(folder))}
         settings = Settings(data=Path(folder) / "data")
         embedder = BundledEmbedder(settings.cache_folder, known=Path(folder) / "none")
         async with (
             embedded_services(settings, redis=False, chroma=True) as started,
-            running_services(settings, chroma_url=started.chroma_url, twins=Twins(embedder=embedder)) as services,
+            running_services(
+                settings, chroma_url=started.chroma_url, twins=Twins(embedder=embedder, parser=None)
+            ) as services,
         ):
-            await _lap(services, "warm-up", files[:1])
-            laps = [await _lap(services, f"bench-{number}", files) for number in range(rounds)]
+            await _lap(services, "warm-up", corpora["samples"][: min(most, 4)])
+            return [await _measured(services, name, files[:most], rounds) for name, files in corpora.items()]
+
+
+def _longer(folder: Path) -> list[SourceFile]:
+    files = sorted(FOLDER.rglob("*.md"))
+    made = []
+    for number, start in enumerate(range(0, len(files), TOGETHER)):
+        made.append(SourceFile(folder / f"{number}.md", f"{number}.md"))
+        texts = [file.read_text(encoding="utf-8") for file in files[start : start + TOGETHER]]
+        made[-1].path.write_text("\n\n".join(texts), encoding="utf-8")
+    return made
+
+
+async def _measured(services: Services, name: str, files: list[SourceFile], rounds: int) -> Overhead:
+    laps = [await _lap(services, f"{name}-{number}", files) for number in range(rounds)]
     ingested, embedded = (round(min(lap[side] for lap in laps), 2) for side in (1, 2))
-    return Overhead(len(files), laps[0][0], ingested, embedded)
+    return Overhead(name, len(files), laps[0][0], ingested, embedded)
 
 
 async def _lap(services: Services, kb: str, files: list[SourceFile]) -> tuple[int, float, float]:

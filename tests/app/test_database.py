@@ -66,5 +66,5 @@ async def test_vectors_written_before_there_were_several_models_are_of_their_bas
     async with database.write() as connection:
         await connection.run_sync(before)
     await migrate(database)
-    assert await VectorLedger(database).written("d", "old-1") == {"c": "f"}
+    assert await VectorLedger(database).known("d") == [("c", "old-1", "f", True)]
     await database.close()
