@@ -14,26 +14,28 @@ _States: TypeAlias = tuple[tuple[str, State], ...]
 
 
 class LiveChunks:
-    """What :meth:`Catalog.live` gives, read once a state.
+    """What :meth:`Catalog.live` gives, read once a state; ``most`` of one are kept.
 
     Every change of a knowledge base, and every moment at which a document begins or ceases to be valid, has a state of
     its own. What is read in a later one than asked for is only newer.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, *, most: int = MOST_CHUNKS) -> None:
         self._catalog = catalog
+        self._most = most
         self._states: OrderedDict[_States, dict[str, FoundChunk | None]] = OrderedDict()
 
     async def of(self, bases: Sequence[KnowledgeBase], chunk_ids: Sequence[str]) -> dict[str, FoundChunk]:
         """Those of the chunks that are live in these knowledge bases in their states."""
         known = self._at(tuple((kb.id, kb.state) for kb in bases))
+        there = _there(known, chunk_ids)
         if unknown := [chunk_id for chunk_id in chunk_ids if chunk_id not in known]:
             found = await self._catalog.live([kb.id for kb in bases], unknown)
-            if len(known) + len(unknown) > MOST_CHUNKS:
+            if len(known) + len(unknown) > self._most:
                 known.clear()
             known.update({chunk_id: found.get(chunk_id) for chunk_id in unknown})
-            return found | _there(known, chunk_ids)
-        return _there(known, chunk_ids)
+            there |= found
+        return there
 
     def _at(self, state: _States) -> dict[str, FoundChunk | None]:
         known = self._states.setdefault(state, {})

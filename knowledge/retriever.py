@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -64,6 +64,7 @@ class Found:
 
     candidates: tuple[Candidate, ...]
     live: Mapping[str, FoundChunk]
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +165,17 @@ class Retriever:
         current = self._embedders.current.model_id
         models = {kb.embedding_model for kb in bases} or {current}
         phrasings = await self._phrasings(tenant, bases, question)
-        vectors = [await self._embedders.questions(models, phrasing) for phrasing in phrasings]
-        clock.lap("embed")
-        searched = zip(phrasings, vectors, strict=True)
-        found = await asyncio.gather(*(self._found(bases, *each, limit=limit, clock=clock) for each in searched))
+        searches = (self._found(bases, models, phrasing, limit=limit, clock=clock) for phrasing in phrasings)
+        found = await asyncio.gather(*searches)
+        vectors = found[0].vectors
         return Staged(
             tuple(bases),
             tuple(phrasings),
             tuple(found),
             self._lexical.rarity(bases),
-            vectors[0].get(current),
-            earlier=any(model != current for model in vectors[0]),
-            lexical_only=len(vectors[0]) < len(models),
+            vectors.get(current),
+            earlier=any(model != current for model in vectors),
+            lexical_only=len(vectors) < len(models),
         )
 
     async def _phrasings(self, tenant: str, bases: Sequence[KnowledgeBase], question: str) -> list[str]:
@@ -185,19 +185,14 @@ class Retriever:
         return list(dict.fromkeys([question, *others]))
 
     async def _found(
-        self,
-        bases: Sequence[KnowledgeBase],
-        question: str,
-        vectors: Mapping[str, Vector],
-        *,
-        limit: int,
-        clock: "_Clock",
+        self, bases: Sequence[KnowledgeBase], models: Collection[str], question: str, *, limit: int, clock: "_Clock"
     ) -> Found:
         """By one phrasing."""
-        dense, lexical, live = await self._candidates_of(bases, question, vectors, limit=limit, clock=clock)
+        vectors: dict[str, Vector] = {}
+        dense, lexical, live = await self._candidates_of(bases, models, question, vectors, limit=limit, clock=clock)
         depth = max(self._candidates, limit)
         candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
-        return Found(tuple(compared(question, candidates, live)), live)
+        return Found(tuple(compared(question, candidates, live)), live, vectors)
 
     async def _around(self, hits: tuple[Passage, ...], limit: int, clock: "_Clock") -> tuple[Passage, ...]:
         if self._sections is None:
@@ -214,27 +209,36 @@ class Retriever:
     async def _candidates_of(
         self,
         bases: Sequence[KnowledgeBase],
+        models: Collection[str],
         question: str,
-        vectors: Mapping[str, Vector],
+        vectors: dict[str, Vector],
         *,
         limit: int,
         clock: "_Clock",
     ) -> tuple[list[list[Hit]], list[Hit], dict[str, FoundChunk]]:
         """What each stage finds and is valid now (by vector: for each embedding model, their cosines are not to be
-        compared); a vector or posting of what is not valid ends here.
+        compared); a vector or posting of what is not valid ends here. Puts the question's into ``vectors``.
 
-        Where much of it is not valid, the stages look deeper: a thousand expired promotions hide no valid one.
+        Where much of it is not valid, the stages look deeper: a thousand expired promotions hide no valid one. While
+        the question is embedded, its words are searched and what they find is read.
         """
         depth = self._candidates
         enough = min(depth, max(limit, round(ENOUGH * depth)))
+
+        async def meant() -> list[list[list[Hit]]]:
+            if not vectors:
+                vectors.update(await clock.timed("embed", self._embedders.questions(models, question)))
+            return await clock.timed("dense", self._dense(bases, vectors, depth))
+
+        async def said() -> list[list[Hit]]:
+            found = await clock.timed("lexical", self._words(bases, question, depth))
+            await self._live.of(bases, _ids([found]))
+            return found
+
         while True:
-            dense, lexical = await asyncio.gather(
-                clock.timed("dense", self._dense(bases, vectors, depth)),
-                clock.timed("lexical", self._words(bases, question, depth)),
-            )
+            dense, lexical = await asyncio.gather(meant(), said())
             stages = [*dense, lexical]
-            hits = dict.fromkeys(hit.chunk_id for stage in stages for found in stage for hit in found)
-            live = await self._live.of(bases, list(hits))
+            live = await self._live.of(bases, _ids(stages))
             starved = any(_starved(stage, live, depth=depth, enough=enough) for stage in stages)
             if not starved or depth >= DEEPEST:
                 return [_best(stage, live) for stage in dense], _best(lexical, live), live
@@ -253,6 +257,10 @@ class Retriever:
 
     async def _words(self, bases: Sequence[KnowledgeBase], question: str, depth: int) -> list[list[Hit]]:
         return await asyncio.gather(*(self._lexical.search(kb, question, depth) for kb in bases))
+
+
+def _ids(stages: Sequence[Sequence[Sequence[Hit]]]) -> list[str]:
+    return list(dict.fromkeys(hit.chunk_id for stage in stages for found in stage for hit in found))
 
 
 def _starved(found: Sequence[Sequence[Hit]], live: Mapping[str, FoundChunk], *, depth: int, enough: int) -> bool:
@@ -297,12 +305,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self._start = self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = round((now - self._last) * 1000, 2)
-        self._last = now
+        self._start = time.perf_counter()
 
     async def timed(self, name: str, work: Awaitable[T]) -> T:
         start = time.perf_counter()
