@@ -133,7 +133,7 @@ class Retriever:
         most = None if whole else COPIES * max(wanted, self._rerank.top if self._rerank else 0)
         best = folded(staged.ranked(weights, most))
         ranked = await self._ranked(question.strip(), best, None if whole else wanted, clock)
-        passages = await self._around(ranked.passages, limit, clock) if sections else ranked.passages
+        passages = await self._around(staged.bases, ranked.passages, limit, clock) if sections else ranked.passages
         clock.total()
         return Retrieval(
             passages,
@@ -194,10 +194,12 @@ class Retriever:
         candidates = fuse([hits[:depth] for hits in dense], lexical[:depth])
         return Found(tuple(compared(question, candidates, live)), live, vectors)
 
-    async def _around(self, hits: tuple[Passage, ...], limit: int, clock: "_Clock") -> tuple[Passage, ...]:
+    async def _around(
+        self, bases: Sequence[KnowledgeBase], hits: tuple[Passage, ...], limit: int, clock: "_Clock"
+    ) -> tuple[Passage, ...]:
         if self._sections is None:
             return hits[:limit]
-        return await clock.timed("sections", self._sections.around(hits, limit=limit))
+        return await clock.timed("sections", self._sections.around(bases, hits, limit=limit))
 
     async def _ranked(self, question: str, passages: list[Passage], limit: int | None, clock: "_Clock") -> Ranked:
         if self._rerank is None:
