@@ -6,6 +6,7 @@ question and answer stand for themselves: they come with a section that fits as 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ MOST_HITS = 1_000  # of a state; some 8 MB
 _LEAST_OVERLAP = 6  # characters; shorter ones meet by chance
 _MOST_OVERLAP = 600
 
+_width = lru_cache(maxsize=10_000)(width)  # some 10 MB
 _hit, _near = chunks.alias("hit"), chunks.alias("near")
 _NEAR = (
     select(_hit.c.id, _near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.heading, _near.c.sheet)
@@ -87,7 +89,6 @@ class _Near:
         self._chunks = {(row.document_id, row.ordinal): row for row in rows}
         self._ordinals = {row.id: row.ordinal for row in self._chunks.values()}
         self._given: set[tuple[str, int]] = set()
-        self._widths: dict[tuple[str, int], float] = {}
 
     def is_given(self, hit: Passage) -> bool:
         return (hit.document_id, self._ordinals.get(hit.chunk_id)) in self._given
@@ -140,10 +141,7 @@ class _Near:
         return range(low, high + 1)
 
     def _width(self, document_id: str, ordinal: int) -> float:
-        place = (document_id, ordinal)
-        if place not in self._widths:
-            self._widths[place] = width(self._chunks[place].text)
-        return self._widths[place]
+        return _width(self._chunks[document_id, ordinal].text)
 
 
 def _before(texts: Sequence[str]) -> str:

@@ -56,7 +56,7 @@ def _retrieval(receipt: Receipt) -> Iterator[Span]:
     searching = start + took.get("embed", 0.0)
     yield Span("embed", start, took.get("embed", 0.0), within=True)
     yield Span("dense", searching, took.get("dense", 0.0), within=True)
-    yield Span("lexical", start, took.get("lexical", 0.0), within=True)
+    yield Span("lexical", searching, took.get("lexical", 0.0), within=True)
     around = start + took["total"] - took.get("sections", 0.0)
     if "rerank" in took:
         yield Span("rerank", around - took["rerank"], took["rerank"], within=True)
