@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from knowledge.catalog import Catalog, FoundChunk
 from knowledge.embedders import Embedders
@@ -167,7 +167,7 @@ class Retriever:
         vectors = [await self._embedders.questions(models, phrasing) for phrasing in phrasings]
         clock.lap("embed")
         searched = zip(phrasings, vectors, strict=True)
-        found = await asyncio.gather(*(self._found(bases, *each, limit=limit, clock=clock) for each in searched))
+        found = await _all([self._found(bases, *each, limit=limit, clock=clock) for each in searched])
         return Staged(
             tuple(bases),
             tuple(phrasings),
@@ -248,9 +248,9 @@ class Retriever:
 
         async def nearest(model: str, vector: Vector) -> list[list[Hit]]:
             mine = [kb for kb in bases if kb.embedding_model == model]
-            return await asyncio.gather(*(self._vectors.query(collection_name(kb), vector, depth) for kb in mine))
+            return await _all([self._vectors.query(collection_name(kb), vector, depth) for kb in mine])
 
-        return await asyncio.gather(*(nearest(model, vector) for model, vector in vectors.items()))
+        return await _all([nearest(model, vector) for model, vector in vectors.items()])
 
     async def _read_words(
         self, bases: Sequence[KnowledgeBase], question: str, depth: int, clock: "_Clock"
@@ -264,7 +264,12 @@ class Retriever:
         return found
 
     async def _words(self, bases: Sequence[KnowledgeBase], question: str, depth: int) -> list[list[Hit]]:
-        return await asyncio.gather(*(self._lexical.search(kb, question, depth) for kb in bases))
+        return await _all([self._lexical.search(kb, question, depth) for kb in bases])
+
+
+async def _all(searches: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """At once; one alone without a task of its own, which would wait for its turn."""
+    return [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)
 
 
 def _ids(stages: Sequence[Sequence[Sequence[Hit]]]) -> list[str]:

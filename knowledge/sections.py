@@ -64,7 +64,8 @@ class Sections:
         known = self._known.of(bases, hits)
         if unknown := [hit for hit in hits if hit not in known]:
             more: dict[str, list[_Neighbour]] = {hit: [] for hit in unknown}
-            for hit, *near in await self._database.rows(_NEAR, {"ids": unknown}):
+            for row in await self._database.rows(_NEAR, {"ids": unknown}):
+                hit, *near = tuple(row)
                 more[hit].append(_Neighbour(*near))
             self._known.keep(bases, more)
             known |= more

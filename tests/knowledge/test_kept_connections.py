@@ -1,10 +1,11 @@
 """Connections that stay open, and what becomes of those that don't."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 
 from knowledge.kept_connections import KeptConnections
 
@@ -43,12 +44,18 @@ async def good(_: asyncio.StreamReader, writer: asyncio.StreamWriter, number: in
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nno.%d" % number)
 
 
-async def test_questions_one_after_the_other_share_a_connection_and_those_at_once_have_one_each() -> None:
-    async with server(good) as (kept, asked):
-        assert [await kept.post("/ask", b"{}") for _ in range(3)] == [(200, b"no.%d" % n) for n in (1, 2, 3)]
-        assert asked == [3]
-        await asyncio.gather(*(kept.post("/ask", b"{}") for _ in range(3)))
-        assert sorted(asked) == [1, 1, 4]
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_questions_one_after_the_other_share_a_connection_and_those_at_once_have_one_each(
+    run: Callable[[Coroutine[None, None, None]], None],
+) -> None:
+    async def asking() -> None:
+        async with server(good) as (kept, asked):
+            assert [await kept.post("/ask", b"{}") for _ in range(3)] == [(200, b"no.%d" % n) for n in (1, 2, 3)]
+            assert asked == [3]
+            await asyncio.gather(*(kept.post("/ask", b"{}") for _ in range(3)))
+            assert sorted(asked) == [1, 1, 4]
+
+    run(asking())
 
 
 async def test_a_question_is_asked_again_where_the_server_closed_a_kept_connection() -> None:
