@@ -52,8 +52,13 @@ _BASES = (
     .where(knowledge_bases.c.tenant == bindparam("tenant"))
     .order_by(knowledge_bases.c.created_at)
 )
+_FOUND = (
+    *(chunks.c.id, chunks.c.kb_id, documents.c.name),
+    *(chunks.c.document_id, chunks.c.ordinal, chunks.c.text),
+    *(chunks.c.heading, chunks.c.page, chunks.c.sheet, chunks.c.row),
+)
 _LIVE = (
-    select(chunks, documents.c.name.label("document_name"))
+    select(*_FOUND)
     .join(documents, documents.c.id == chunks.c.document_id)
     .where(chunks.c.id.in_(bindparam("ids", expanding=True)))  # by nothing else: SQLite would take a kb's whole index
     .where(or_(documents.c.valid_from.is_(None), documents.c.valid_from <= bindparam("moment", type_=Moment)))
@@ -218,9 +223,11 @@ class Catalog:
         for start in range(0, len(chunk_ids), MOST_IDS):
             some = list(chunk_ids[start : start + MOST_IDS])
             values = {"ids": some, "moment": self._clock()}
+            # By position: looking names up in a hundred rows takes three times as long as reading them.
             for row in await self._database.rows(_LIVE, values):
-                if row.kb_id in kb_ids:
-                    found[row.id] = FoundChunk(chunk=chunk_of(row), document=row.document_name, kb_id=row.kb_id)
+                id_, kb_id, name, document_id, ordinal, text, *place = tuple(row)
+                if kb_id in kb_ids:
+                    found[id_] = FoundChunk(Chunk(id_, document_id, ordinal, text, Place(*place)), name, kb_id)
         return found
 
     async def live_ids(self, kb_id: str) -> set[str]:

@@ -4,26 +4,30 @@ A section is the chunks beside each other that have the same heading path and sh
 question and answer stand for themselves: they come with a section that fits as a whole, never with a neighbour.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any
+from functools import lru_cache
+from itertools import chain, pairwise
+from typing import NamedTuple
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from knowledge.database import Database
-from knowledge.models import Passage
+from knowledge.known_by_state import KnownByState
+from knowledge.models import KnowledgeBase, Passage
 from knowledge.quotable import stands_alone
 from knowledge.tables import chunks
 from knowledge.widths import width
 
 REACH = 5  # chunks looked at on either side; a section that goes on beyond them is none that fits
+MOST_HITS = 1_000  # of a state; some 8 MB
 _LEAST_OVERLAP = 6  # characters; shorter ones meet by chance
 _MOST_OVERLAP = 600
 
+_width = lru_cache(maxsize=10_000)(width)  # some 10 MB
 _hit, _near = chunks.alias("hit"), chunks.alias("near")
 _NEAR = (
-    select(_near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.heading, _near.c.sheet)
+    select(_hit.c.id, _near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.heading, _near.c.sheet)
     .join(_hit, _hit.c.document_id == _near.c.document_id)
     .where(_hit.c.id.in_(bindparam("ids", expanding=True)))
     .where(_near.c.ordinal.between(_hit.c.ordinal - REACH, _hit.c.ordinal + REACH))
@@ -37,27 +41,55 @@ class Sections:
     def __init__(self, database: Database, *, room: int) -> None:
         self._database = database
         self._room = room
+        self._known: KnownByState[list[_Neighbour]] = KnownByState(MOST_HITS)
 
-    async def around(self, hits: Sequence[Passage], *, limit: int) -> tuple[Passage, ...]:
-        """The best ``limit`` with what stands around them; a hit that is around a better one is none of its own."""
+    async def around(
+        self, bases: Sequence[KnowledgeBase], hits: Sequence[Passage], *, limit: int
+    ) -> tuple[Passage, ...]:
+        """The best ``limit`` with what stands around them; a hit that is around a better one is none of its own.
+
+        ``bases``: in which they were found, as they were then.
+        """
         if not self._room or not hits:
             return tuple(hits[:limit])
-        near = _Near(await self._database.rows(_NEAR, {"ids": [hit.chunk_id for hit in hits]}))
+        near = _Near(await self._read([hit.chunk_id for hit in hits], bases))
         passages: list[Passage] = []
         for hit in hits:
             if len(passages) < limit and not near.is_given(hit):
                 passages.append(near.widened(hit, self._room))
         return tuple(passages)
 
+    async def _read(self, hits: Sequence[str], bases: Sequence[KnowledgeBase]) -> Iterable["_Neighbour"]:
+        """Of all of them together, themselves included."""
+        known = self._known.of(bases, hits)
+        if unknown := [hit for hit in hits if hit not in known]:
+            more: dict[str, list[_Neighbour]] = {hit: [] for hit in unknown}
+            for row in await self._database.rows(_NEAR, {"ids": unknown}):
+                hit, *near = tuple(row)
+                more[hit].append(_Neighbour(*near))
+            self._known.keep(bases, more)
+            known |= more
+        return chain.from_iterable(known.values())
+
+
+class _Neighbour(NamedTuple):
+    """A row of ``_NEAR``; a name of SQLAlchemy's own is ten times as slow to look up."""
+
+    id: str
+    document_id: str
+    ordinal: int
+    text: str
+    heading: str
+    sheet: str | None
+
 
 class _Near:
     """The chunks around the hits of a question; each is given once."""
 
-    def __init__(self, rows: Sequence[Row[Any]]) -> None:
+    def __init__(self, rows: Iterable[_Neighbour]) -> None:
         self._chunks = {(row.document_id, row.ordinal): row for row in rows}
-        self._ordinals = {row.id: row.ordinal for row in rows}
+        self._ordinals = {row.id: row.ordinal for row in self._chunks.values()}
         self._given: set[tuple[str, int]] = set()
-        self._widths: dict[tuple[str, int], float] = {}
 
     def is_given(self, hit: Passage) -> bool:
         return (hit.document_id, self._ordinals.get(hit.chunk_id)) in self._given
@@ -110,10 +142,7 @@ class _Near:
         return range(low, high + 1)
 
     def _width(self, document_id: str, ordinal: int) -> float:
-        place = (document_id, ordinal)
-        if place not in self._widths:
-            self._widths[place] = width(self._chunks[place].text)
-        return self._widths[place]
+        return _width(self._chunks[document_id, ordinal].text)
 
 
 def _before(texts: Sequence[str]) -> str:

@@ -8,15 +8,16 @@ import ssl
 from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import numpy as np
 import orjson
 
 from knowledge.errors import Unavailable
+from knowledge.kept_connections import KeptConnections
 from knowledge.models import KnowledgeBase
 from knowledge.ports import Hit, Vector
 
@@ -44,7 +45,7 @@ class ChromaVectors:
         self._url = url
         self._client: AsyncClientAPI | None = None
         self._collections: dict[str, AsyncCollection] = {}
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._kept: dict[asyncio.AbstractEventLoop, KeptConnections] = {}
 
     async def upsert(self, collection: str, ids: Sequence[str], vectors: Vector) -> None:
         with _chroma_errors():
@@ -112,37 +113,30 @@ class ChromaVectors:
         """
         from chromadb.errors import InternalError, NotFoundError
 
-        session = await self._session()
         path = f"/api/v2/tenants/{target.tenant}/databases/{target.database}/collections/{target.id}/{what}"
         body = orjson.dumps(asked, option=orjson.OPT_SERIALIZE_NUMPY)
-        async with session.post(f"{self._url.rstrip('/')}{path}", data=body) as answer:
-            said = await answer.read()
-            if answer.status == HTTPStatus.NOT_FOUND:
-                raise NotFoundError(said.decode(errors="replace"))
-            if not answer.ok:
-                raise InternalError(f"{answer.status} {said[:500].decode(errors='replace')}")
+        status, said = await self._connections().post(path, body)
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(said.decode(errors="replace"))
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise InternalError(f"{status} {said[:500].decode(errors='replace')}")
         found: dict[str, Any] = orjson.loads(said)
         return found
 
-    async def _session(self) -> aiohttp.ClientSession:
+    def _connections(self) -> KeptConnections:
         """Of this event loop, with the headers and the trust that the client's other calls have."""
         loop = asyncio.get_running_loop()
-        for ended in [other for other in self._sessions if other.is_closed()]:
-            await self._sessions.pop(ended).close()
-        if loop not in self._sessions:
+        if loop not in self._kept:
+            self._kept = {other: kept for other, kept in self._kept.items() if not other.is_closed()}
             settings = _settings()
-            verify = settings.chroma_server_ssl_verify
-            trusted = ssl.create_default_context(cafile=verify) if isinstance(verify, str) else bool(verify)
-            self._sessions[loop] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=trusted),
-                headers={**(settings.chroma_server_headers or {}), "Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=QUERY_SECONDS),
-            )
-        return self._sessions[loop]
+            headers = {**(settings.chroma_server_headers or {}), "Content-Type": "application/json"}
+            trusted = _trusted(settings) if self._url.startswith("https:") else None
+            self._kept[loop] = KeptConnections(self._url, headers, trusted=trusted, seconds=QUERY_SECONDS)
+        return self._kept[loop]
 
     async def close(self) -> None:
-        while self._sessions:
-            await self._sessions.popitem()[1].close()
+        if (kept := self._kept.pop(asyncio.get_running_loop(), None)) is not None:
+            kept.close()
         if self._client is not None:
             # The library has no public way to close its async connections (its stop() starts a loop of its own).
             await self._client._server.__aexit__(None, None, None)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -234,13 +228,25 @@ def _settings() -> "Settings":
     return Settings(anonymized_telemetry=False)
 
 
+def _trusted(settings: "Settings") -> ssl.SSLContext:
+    """As httpx takes it: a file or folder of certificates, all that the system trusts, or False for anybody's."""
+    verify = settings.chroma_server_ssl_verify
+    trusted = ssl.create_default_context()
+    if isinstance(verify, str):
+        folder = Path(verify).is_dir()
+        return ssl.create_default_context(cafile=None if folder else verify, capath=verify if folder else None)
+    if verify is False:
+        trusted.check_hostname, trusted.verify_mode = False, ssl.CERT_NONE
+    return trusted
+
+
 @contextmanager
 def _chroma_errors() -> Generator[None]:
     from chromadb.errors import ChromaError
 
     try:
         yield
-    except (ChromaError, httpx.HTTPError, aiohttp.ClientError, TimeoutError, ValueError) as exc:
+    except (ChromaError, httpx.HTTPError, OSError, ValueError) as exc:
         # The client raises ValueError when it cannot connect at all.
         raise Unavailable(
             "The vector store does not answer. If it was just started, wait a moment; else check COPILOT_CHROMA_URL.",

@@ -5,7 +5,8 @@
 Every size has a folder, a Chroma server and a tantivy replica of its own, filled through their own ports: rows in SQL
 with the vector ledger, vectors made of the samples' own with noise (quality is measured by ``copilot eval``), texts of
 three sentences of the samples and a code. Questions start at a fixed pace, whatever became of those before, and are
-embedded each time. Beside: embedding and one query of Chroma's own client, without words, without what is live.
+embedded each time. As in a service, uvloop runs it and Python rarely looks for garbage. Beside: embedding and one
+query of Chroma's own client, without words, without what is live.
 """
 
 import asyncio
@@ -21,12 +22,14 @@ import chromadb
 import numpy as np
 import orjson
 import typer
+import uvloop
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import insert, update
 
 from app.processes.embedded import embedded_services
+from app.processes.garbage import settle
 from app.samples import FOLDER
 from app.settings import Settings
 from app.wiring import Services, running_services
@@ -79,6 +82,7 @@ async def _measure(size: int, per_second: float, seconds: float) -> Size:
             filled = await _timed(_fill(services, base, size))
             kb = await services.parts.catalog.knowledge_base(DEFAULT_TENANT, KB)
             replica = await _timed(services.parts.lexical.at_epoch(kb))
+            settle()
             questions = _questions()
             stages: list[dict[str, float]] = []
 
@@ -269,7 +273,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """How long a search takes by the size of the knowledge base, Chroma alone beside."""
-    sizes = asyncio.run(run(chunks_ or [10_000, 100_000], per_second=per_second, seconds=seconds))
+    sizes = uvloop.run(run(chunks_ or [10_000, 100_000], per_second=per_second, seconds=seconds))
     if as_json:
         typer.echo(orjson.dumps([asdict(size) for size in sizes]).decode())
         return
