@@ -11,7 +11,6 @@ The day is in both because the prompt says what day it is; the recipe because ot
 
 import base64
 import hashlib
-import json
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import orjson
 
 from knowledge.database import now
 from knowledge.models import Copy, Passage, State
@@ -165,4 +165,4 @@ def _where(found: Passage | Copy) -> list[object]:
 
 
 def _hash(parts: Sequence[object]) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
