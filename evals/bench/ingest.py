@@ -1,6 +1,6 @@
 """How fast documents are read: text PDFs beside PDFium alone, and what a process of its own costs a small document.
 
-    copilot bench ingest [--pdf FILE…] [--pages 200] [--documents 100]
+    copilot bench ingest [--pdf FILE…] [--pages 200] [--documents 100] [--folder FOLDER]
 
 Pages a second and core are pages by processor time, the best of the rounds: a busy neighbour slows both sides, and they
 take turns. The PDF that is made has one column of 45 lines and no rules, hence nothing but the text path; PDFs of your
@@ -56,13 +56,14 @@ def main(
     pdf: Annotated[list[Path] | None, typer.Option(help="Measure these PDFs, too; may be repeated.")] = None,
     pages: Annotated[int, typer.Option(min=1, help="Pages of the PDF that is made.")] = 200,
     documents: Annotated[int, typer.Option(min=0, help="Of the samples’, taken in beside embedding alone.")] = 100,
+    folder: Annotated[Path | None, typer.Option(help="Take in the documents of a folder, too.", exists=True)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Text-PDF pages a second and core beside PDFium alone, a process of its own, all of it beside embedding."""
     files = [("made", text_pdf(pages)), *((path.name, path.read_bytes()) for path in pdf or ())]
     read = [measured(name, data) for name, data in files]
     small = small_document()
-    whole = asyncio.run(overheads(documents)) if documents else []
+    whole = asyncio.run(overheads(documents, yours=folder)) if documents else []
     if as_json:
         shares = {"overhead": [{**asdict(of), "share": round(of.share, 3)} for of in whole]}
         typer.echo(json.dumps({"pages": [asdict(of) for of in read], "small_ms": asdict(small), **shares}))

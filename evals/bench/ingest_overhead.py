@@ -45,10 +45,15 @@ class Overhead:
         return self.ingested_s / self.embedded_s - 1
 
 
-async def overheads(most: int, *, rounds: int = ROUNDS) -> list[Overhead]:
-    """Of ``most`` documents at most, into empty knowledge bases with a Chroma server of their own."""
+async def overheads(most: int, *, yours: Path | None = None, rounds: int = ROUNDS) -> list[Overhead]:
+    """Of ``most`` documents at most, into empty knowledge bases with a Chroma server of their own.
+
+    ``yours`` is a folder of documents that are measured, too.
+    """
     with TemporaryDirectory(prefix="copilot-bench-") as folder:
         corpora = {"samples": expand([str(FOLDER)]), "longer": _longer(Path(folder))}
+        if yours is not None:
+            corpora["yours"] = expand([str(yours)])
         settings = Settings(data=Path(folder) / "data")
         embedder = BundledEmbedder(settings.cache_folder, known=Path(folder) / "none")
         async with (

@@ -233,8 +233,7 @@ async def _questions(copilot: Server | None) -> tuple[str, ...]:
     plain = [row["question"] for row in rows if row["answerable"] and not row["question"].isascii()]
     if copilot is not None:
         async with httpx.AsyncClient(base_url=copilot.url, timeout=LONGEST_STREAM_S, trust_env=False) as http:
-            asked = [f"{question}{PARTICLES[0] * 2}" for question in plain]  # as it is asked: one may just not pass
-            answered = await asyncio.gather(*(_is_answered(http, question) for question in asked))
+            answered = await asyncio.gather(*(_is_answered(http, question) for question in plain))
         plain = list(compress(plain, answered))
     if not plain:
         raise ServerNotReady("It refuses every question about the samples, so there is nothing to measure.")
@@ -242,8 +241,12 @@ async def _questions(copilot: Server | None) -> tuple[str, ...]:
 
 
 async def _is_answered(http: httpx.AsyncClient, question: str) -> bool:
-    answer = await http.post("/v1/chat", json={"question": question, "stream": False})
-    return answer.is_success and not answer.json()["refused"]
+    """As it is asked, with several of its ends: with one it may just not pass."""
+    for particle in PARTICLES[::4]:
+        answer = await http.post("/v1/chat", json={"question": f"{question}{particle * 2}", "stream": False})
+        if not answer.is_success or answer.json()["refused"]:
+            return False
+    return True
 
 
 def main(  # noqa: PLR0917 (a command's options)
