@@ -98,7 +98,7 @@ def _note(connection: Connection, owner: Owner, held: Sequence[tuple[_Held, Sequ
 
 def _contradictions(
     connection: Connection, owner: Owner, held: Sequence[tuple[_Held, Sequence[str]]]
-) -> Any:  # an async iterator of pairs
+) -> Iterator[tuple[_Held, _Held]]:
     by_handle: dict[str, list[_Held]] = {}
     for one, shared in held:
         for handle in shared:
