@@ -316,6 +316,26 @@ async def test_a_busy_process_reads_in_longer_pieces_and_a_quiet_one_in_short_on
     assert slept[:6] == pytest.approx([0.03, 0.03, 0.03, 0.16, 0.25, 0.03])
 
 
+async def test_many_answers_at_once_are_read_in_longer_pieces_and_one_alone_in_short_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> float:
+        slept.append(seconds)
+        await asyncio.sleep(0.02)
+        return 0.0
+
+    monkeypatch.setattr("app.llm.openai._sleep", sleep)
+    async with serving("fake", server={"rate": 20.0, "tokens": 40, "first_token_ms": 500.0}) as model:
+        await asyncio.gather(*(ask(model) for _ in range(200)))
+        assert max(slept) == pytest.approx(200 * 0.0003)
+        slept.clear()
+        await ask(model)
+
+    assert set(slept) == {0.03}
+
+
 async def test_a_model_that_is_faster_than_it_is_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
