@@ -37,10 +37,9 @@ T = TypeVar("T")
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
-# Between two reads: what the model says meanwhile goes its way as one piece. Where many answers are written at once the
-# pieces become longer, so that no more than 3,300 of them a second take a third of a core (0.1 ms each, from the model's
-# socket to the reader's), and the rest is left for questions. So they do in a process that wakes late, because it has
-# more to do than it gets done: all streams go on, none waits.
+# Between two reads: what the model says meanwhile goes its way as one piece, for 0.1 ms of the processor.
+# Where many answers are written at once the pieces become longer, so that they take a third of a core at most; and in a
+# process that wakes late, which has more to do than it gets done: all streams go on.
 GATHER_S = 0.03
 GATHER_A_STREAM_S = 0.0003
 LONGEST_GATHER_S = 0.25
