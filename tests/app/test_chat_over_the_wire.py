@@ -56,7 +56,8 @@ async def test_an_endpoint_that_answers_ends_in_done_with_citations(tmp_path: Pa
 
 @pytest.mark.parametrize("model", list(FAILS))
 async def test_an_endpoint_that_fails_ends_in_failed_with_its_code(tmp_path: Path, model: str) -> None:
-    async with running_fake_model(first_token_ms=5, rate=2000, retry_after_s=0) as url:
+    # So slow that no word comes together with the failure after it: what nobody has seen is asked for again.
+    async with running_fake_model(first_token_ms=5, rate=10, retry_after_s=0) as url:
         began = time.monotonic()
         events = await events_of(tmp_path, url, model, **(IMPATIENT if FAILS[model] == "model_timeout" else {}))
     failed = events[-1]
