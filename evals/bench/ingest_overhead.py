@@ -78,7 +78,7 @@ def _longer(folder: Path) -> list[SourceFile]:
 
 async def _measured(services: Services, name: str, files: list[SourceFile], rounds: int) -> Overhead:
     laps = [await _lap(services, f"{name}-{number}", files) for number in range(rounds)]
-    ingested, embedded = (round(min(lap[side] for lap in laps), 2) for side in (1, 2))
+    ingested, embedded = (round(min(lap[side] for lap in laps), 4) for side in (1, 2))
     return Overhead(name, len(files), laps[0][0], ingested, embedded)
 
 
