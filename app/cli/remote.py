@@ -124,9 +124,16 @@ class RemoteBackend:
             for document_id in [known for known in waiting if known not in busy]:
                 document = await self._json("GET", f"/v1/documents/{document_id}")
                 if document["status"] not in ACTIVE:
-                    await report(_report(waiting.pop(document_id), document))
+                    await report(_report(waiting.pop(document_id), document, await self._embedded(document)))
                     waiting |= await self._taken_out(kb, document)
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _embedded(self, document: dict[str, Any]) -> int | None:
+        """How many of a live document's chunks had to be embedded when it was published."""
+        if document["status"] != "live":
+            return None
+        versions = (await self._json("GET", f"/v1/documents/{document['id']}/versions"))["versions"]
+        return next((version["embedded"] for version in versions if version["live"]), None)
 
     async def _taken_out(self, kb: str, document: dict[str, Any]) -> dict[str, str]:
         """Id → name of what an archive was unpacked to."""
@@ -170,11 +177,12 @@ async def requested(http: httpx.AsyncClient, method: str, path: str, **request: 
     return found
 
 
-def _report(name: str, document: dict[str, Any]) -> FileReport:
+def _report(name: str, document: dict[str, Any], embedded: int | None) -> FileReport:
     return FileReport(
         name,
         document["status"],
         chunks=document["chunks"],
+        embedded=embedded,
         reason=document["reason"],
         message=document["message"],
     )

@@ -1,4 +1,4 @@
-"""``copilot ingest archive.zip``, with a service and without: every file of it is reported."""
+"""``copilot ingest``, with a service and without: each file of an archive, and what was embedded, is reported."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -65,3 +65,16 @@ async def test_every_file_of_an_archive_is_reported(tmp_path: Path, connected) -
         assert (await taken_in(backend, [archive]))["资料.zip"].state == "unchanged"
         found = await backend.search("shop", "旗舰店保证金是多少", 1)
         assert found["passages"][0]["document"] == "资料.zip/b.md"
+
+
+@pytest.mark.parametrize("connected", [local, remote])
+async def test_what_had_to_be_embedded_is_reported(tmp_path: Path, connected) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "a.md"
+    rules = [f"## 第 {number} 条\n\n" + f"编号 {number} 的商品按 {number} 折计价。" * 20 for number in range(1, 6)]
+    async with connected(tmp_path / "data") as backend:
+        file.write_text("\n\n".join(rules), encoding="utf-8")
+        first = (await taken_in(backend, [file]))["a.md"]
+        assert first.embedded == first.chunks > 3
+        file.write_text("\n\n".join([*rules[:-1], rules[-1].replace("5 折", "6 折")]), encoding="utf-8")
+        assert 1 <= ((await taken_in(backend, [file]))["a.md"].embedded or 0) <= 3
+        assert (await taken_in(backend, [file]))["a.md"].embedded == 0
