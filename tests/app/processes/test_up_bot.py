@@ -59,6 +59,8 @@ async def test_the_bot_runs_beside_the_others_and_is_gone_within_five_seconds(
     up = await started(start_up, gateway)
     assert set(up.family) == {"up", "redis", "chroma", "bot", *OURS}
     assert "The DingTalk bot runs." in up.text
+    few_arenas = [name for name in ("bot", *OURS) if "MALLOC_ARENA_MAX=2" in environment(up.family[name])]
+    assert few_arenas == ["bot", *OURS]
     await gateway.connected(timeout=60)
     group = next(iter(gateway.people.conversations.values()))
     await gateway.push_bot(group, gateway.people.users["u1"], "/帮助")
