@@ -157,6 +157,12 @@ class Settings(ChannelSettings):
         "merchant-copilot", description="Who answers for generated content: named in the AI label of every file."
     )
     visible_label: bool = Field(False, description="Mark generated pictures and texts visibly, too (“AI生成”).")
+    metrics_port: int | None = Field(
+        None,
+        gt=0,
+        le=65533,
+        description="Port of a worker's or bot's `/metrics`, without a key; with `copilot up` the first of three.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="How much is logged.")
     log_format: Literal["console", "json"] = Field("console", description="How it is logged.")
 

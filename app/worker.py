@@ -21,6 +21,7 @@ from uuid import uuid4
 import dramatiq
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import metrics
 from app.jobs.queue import actor_name, broker
 from app.jobs.runner import HEARTBEAT_SECONDS, JobRunner
 from app.jobs.service import JobService
@@ -54,14 +55,15 @@ async def run_worker(
     redis_url: str | None = None,
     chroma_url: str | None = None,
 ) -> None:
-    """Work until SIGTERM or SIGINT; jobs in hand are given back. Raises InvalidInput ``setting_missing``."""
+    """Work until SIGTERM or SIGINT; jobs in hand are given back. Raises InvalidInput."""
     redis = redis_url or settings.redis_url
     if not redis:
         raise InvalidInput(
             "There is no Redis. Set COPILOT_REDIS_URL, or start everything with “copilot up”.", code="setting_missing"
         )
     async with _working(settings, queues, redis, chroma_url) as (jobs, sweep, move):
-        await Worker(jobs, redis, queues, sweep=sweep, move=move, data=settings.data).run()
+        with metrics.served(settings.metrics_port, settings.host):
+            await Worker(jobs, redis, queues, sweep=sweep, move=move, data=settings.data).run()
 
 
 class Worker:

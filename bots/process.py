@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from app import metrics
 from app.channels.processes import SAY_SECONDS
 from app.processes.runtime import mark_ready
 from app.settings import Settings
@@ -33,7 +34,7 @@ async def run_bot(
     twins: Twins | None = None,
     tempo: Tempo | None = None,
 ) -> None:
-    """Until SIGTERM or SIGINT. Raises InvalidInput ``setting_missing``."""
+    """Until SIGTERM or SIGINT. Raises InvalidInput ``setting_missing``, ``port_busy``."""
     if not (redis_url or settings.redis_url):
         raise InvalidInput(
             "There is no Redis. Set COPILOT_REDIS_URL, or start everything with “copilot up”.", code="setting_missing"
@@ -46,7 +47,8 @@ async def run_bot(
         listen = listener(settings, bot, wire)
         mark_ready(settings.data)
         log.info("bot ready mode=%s", settings.dingtalk_mode)
-        await bot.run(listen, stop)
+        with metrics.served(settings.metrics_port, settings.host):
+            await bot.run(listen, stop)
 
 
 def listener(settings: Settings, bot: Bot, wire: Wire) -> Callable[[], Awaitable[None]]:

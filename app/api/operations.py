@@ -6,11 +6,14 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api.dependencies import TheServices
+from app import metrics
+from app.api.dependencies import Admin, TheRunning, TheServices
+from app.api.problems import problems
 from app.identity.access import identify
 from app.identity.keys import Scope
+from app.jobs.queue import QUEUES
 from app.samples import SAMPLES, suggestions
-from knowledge.errors import CopilotError
+from knowledge.errors import CopilotError, Forbidden
 from knowledge.models import DEFAULT_TENANT
 
 router = APIRouter(tags=["operations"])
@@ -38,6 +41,16 @@ async def readyz(services: TheServices, response: Response) -> dict[str, Any]:
     ready = all(state == "ok" for state in checks.values())
     response.status_code = 200 if ready else 503
     return {"status": "ready" if ready else "not_ready", "checks": checks}
+
+
+@router.get("/metrics", responses={**problems(), 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+async def scrape(who: Admin, services: TheServices, running: TheRunning) -> Response:
+    """This process in Prometheus' text format; for an administrator of the tenant that the machine began with."""
+    if who.tenant != DEFAULT_TENANT:
+        raise Forbidden("Only an administrator of this machine sees its metrics.", code="scope_missing")
+    waiting = await services.jobs.ledger.under_way(QUEUES)
+    said = metrics.exposition(turns=running.here.under_way, waiting=waiting)
+    return Response(said, media_type=metrics.CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/status")

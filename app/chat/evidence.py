@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from app import metrics
 from app.chat.turns import Turn
 from knowledge.answerability import LENIENT, Answerability
 from knowledge.models import Passage
@@ -38,6 +39,8 @@ class Evidence:
         found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages, sections=True)
         turn.lap("retrieved")
         turn.trail.found, turn.trail.retrieval_ms, turn.trail.notes = found.passages, found.timings_ms, found.notes
+        for stage, taken_ms in found.timings_ms.items():
+            metrics.retrieval.labels(stage).observe(taken_ms / 1000)
         return found
 
     async def judge(self, question: str, found: Retrieval) -> Answerability:

@@ -139,6 +139,11 @@ class RunningTurns:
             else:
                 await running.grown()
 
+    @property
+    def under_way(self) -> int:
+        """How many turns are being answered."""
+        return sum(not running.ended for running in self._turns.values())
+
     def find(self, tenant: str, turn_id: str) -> RunningTurn | None:
         """One of this process."""
         running = self._turns.get(turn_id)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 from contextlib import aclosing
 
+from app import metrics
 from app.chat.background import Background
 from app.chat.flights import Generate
 from app.chat.question_values import valued
@@ -61,6 +62,7 @@ class SecondLooks:
         right = agree(served, fresh) and await asyncio.to_thread(self._near, served, fresh)
         row = {"turn_id": turn_id, "tenant": tenant, "right": right, "created_at": now()}
         await self._database.apply(if_it_stands(second_looks, row))
+        metrics.second_looks.labels(str(right).lower()).inc()
 
     def _near(self, served: str, fresh: str) -> bool:
         if self._embedder is None:

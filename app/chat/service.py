@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
+from app import metrics
 from app.chat import citations, receipts
 from app.chat.answerers import Answerer, ModelAnswerer, refusal
 from app.chat.cache import MadeBy
@@ -163,6 +164,7 @@ class ChatService:
             timings_ms=turn.timings_ms,
             also=receipts.rows(turn),
         )
+        _count(turn, "failed")
         return Failed(turn.id, turn.conversation_id, code, message)
 
     async def finish(self, turn: Turn, *, stopped: bool = False) -> Done:
@@ -196,6 +198,7 @@ class ChatService:
             also=[*receipts.rows(turn), *(self._gaps.of(turn) if done.refused else ())],
         )
         self._recall.answered(turn)
+        _count(turn, _outcome(done))
         return done
 
     async def _events(self, turn: Turn) -> AsyncGenerator[Event, None]:
@@ -275,3 +278,18 @@ class ChatService:
     def _made_by(self, turn: Turn) -> MadeBy:
         answerer = self._answerer_of(turn)
         return self._kept.made_by(prompt=answerer.prompt_version, model=answerer.name)
+
+
+def _outcome(done: Done) -> str:
+    if done.finish == "stopped":
+        return "stopped"
+    return "curated" if done.curated else "refused" if done.refused else "answered"
+
+
+def _count(turn: Turn, outcome: str) -> None:
+    cached = turn.cached or "no"
+    metrics.turns.labels(turn.ask.channel, outcome, cached).inc()
+    metrics.turn_seconds.labels(cached).observe(turn.timings_ms["total"] / 1000)
+    if (first := turn.timings_ms.get("first_token")) is not None:
+        metrics.first_token.labels(cached).observe(first / 1000)
+    metrics.saved_tokens.inc(turn.saved or 0)

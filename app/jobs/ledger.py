@@ -125,6 +125,18 @@ class Ledger:
         query = select(func.count()).select_from(some)
         return await self._sql.read(lambda connection: connection.execute(query).scalar_one())
 
+    async def under_way(self, queues: Sequence[str]) -> dict[tuple[str, str], int]:
+        """How many jobs, of all tenants, wait for an approval, are queued and run: by queue and state, nought too."""
+        states = (JobState.WAITING, JobState.QUEUED, JobState.RUNNING)
+        query = (
+            select(jobs.c.queue, jobs.c.state, func.count())
+            .where(jobs.c.queue.in_(queues), jobs.c.state.in_(states))
+            .group_by(jobs.c.queue, jobs.c.state)
+        )
+        rows = map(tuple, await self._database.all_rows(query))
+        found = {(queue, JobState(state)): int(count) for queue, state, count in rows}
+        return {(queue, state.value): found.get((queue, state), 0) for queue in queues for state in states}
+
     # deciding
 
     async def cancel(self, tenant: str, job_id: str) -> Job:

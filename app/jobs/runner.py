@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
+from app import metrics
 from app.jobs.events import JobEvent, progress_event
 from app.jobs.ledger import Lease, LeaseLost
 from app.jobs.models import Job
@@ -153,6 +154,7 @@ class JobRunner:
         cost = cost_json(used, service.prices)
         ended = await service.ledger.succeed(lease, outcome, stored, cost, cost["amount"])
         log.info("job succeeded id=%s kind=%s seconds=%.2f", job.id, job.kind, took)
+        _count(ended)
         await service.events.append(job.tenant, job.id, _state(ended, ended.state))
         await service.wake_delivery(ended)
 
@@ -165,6 +167,7 @@ class JobRunner:
             return
         ended = await self._service.ledger.end_cancelled(lease)
         log.info("job cancelled id=%s", lease.job.id)
+        _count(ended)
         await self._service.events.append(lease.job.tenant, lease.job.id, _state(ended, ended.state))
         await self._service.wake_delivery(ended)
 
@@ -184,8 +187,15 @@ class JobRunner:
     async def _failed(self, lease: Lease, code: str, message: str, params: Mapping[str, Any]) -> None:
         ended = await self._service.ledger.fail(lease, code=code, message=message, params=params)
         log.info("job failed id=%s code=%s", lease.job.id, code)
+        _count(ended)
         await self._service.events.append(lease.job.tenant, lease.job.id, _state(ended, ended.state))
         await self._service.wake_delivery(ended)
+
+
+def _count(ended: Job) -> None:
+    if ended.started_at and ended.finished_at:
+        took = ended.finished_at - ended.started_at
+        metrics.job_seconds.labels(ended.kind, ended.state.value).observe(took.total_seconds())
 
 
 @dataclass(eq=False, slots=True)

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from app import metrics
 from app.llm.calls import CallLog, ModelCall
 from app.llm.ports import (
     Answering,
@@ -135,6 +136,7 @@ class LoggedModel:
             call.turn_id,
             call.job_id,
         )
+        _count(call)
         await self._of.book.log.write(call)
 
     async def _tokens(self, seen: "_Seen", messages: Sequence[Message]) -> tuple[int, int, str]:
@@ -185,3 +187,13 @@ class _Seen:
 
     def elapsed_ms(self) -> float:
         return round((time.perf_counter() - self.started) * 1000, 1)
+
+
+def _count(call: ModelCall) -> None:
+    which = call.endpoint.name, call.endpoint.model
+    metrics.model_calls.labels(*which, call.purpose, call.outcome).inc()
+    metrics.model_tokens.labels(*which, "prompt").inc(call.prompt_tokens)
+    metrics.model_tokens.labels(*which, "completion").inc(call.completion_tokens)
+    metrics.model_cost.labels(*which).inc(call.amount or 0)
+    if call.first_token_ms is not None:
+        metrics.model_first_token.labels(*which).observe(call.first_token_ms / 1000)

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,18 +62,23 @@ def copilot_children(settings: Settings, services: Services, port: int) -> Seque
         "redis_url": services.redis_url,
         "chroma_url": services.chroma_url,
     }
-    env = settings_environment(settings, **places, **without_dingtalk_secrets(settings)) | FEW_ARENAS
-    readyz = f"{api_url(settings.host, port)}/readyz"
 
+    def env(number: int, more: Mapping[str, object]) -> dict[str, str]:
+        """Of a child; ``number`` says which of the ports for metrics is its own."""
+        own = settings.metrics_port and settings.metrics_port + number
+        return settings_environment(settings, **{**places, "metrics_port": own, **more}) | FEW_ARENAS
+
+    readyz = f"{api_url(settings.host, port)}/readyz"
+    secretless = without_dingtalk_secrets(settings)
     worker = (sys.executable, "-m", "app", "worker", "--queues")
+    api = (sys.executable, "-m", "app", "api")
     children = [
-        ChildSpec("api", (sys.executable, "-m", "app", "api"), env=env, ready=lambda _: http_answers(readyz)),
-        ChildSpec("worker", (*worker, "text,ingest"), env=env, ready=takes_work),
-        ChildSpec("images", (*worker, "image"), env=env, ready=takes_work),
+        ChildSpec("api", api, env=env(0, secretless), ready=lambda _: http_answers(readyz)),
+        ChildSpec("worker", (*worker, "text,ingest"), env=env(0, secretless), ready=takes_work),
+        ChildSpec("images", (*worker, "image"), env=env(1, secretless), ready=takes_work),
     ]
     if settings.dingtalk_app:
-        bot_env = settings_environment(settings, **places) | FEW_ARENAS
-        children.append(ChildSpec("bot", (sys.executable, "-m", "bots"), env=bot_env, ready=takes_work))
+        children.append(ChildSpec("bot", (sys.executable, "-m", "bots"), env=env(2, {}), ready=takes_work))
     return children
 
 

@@ -56,11 +56,16 @@ def environment(process: psutil.Process) -> str:
 async def test_the_bot_runs_beside_the_others_and_is_gone_within_five_seconds(
     start_up: StartUp, gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    up = await started(start_up, gateway)
+    port = any_free_port()
+    up = await started(start_up, gateway, metrics_port=port)
     assert set(up.family) == {"up", "redis", "chroma", "bot", *OURS}
     assert "The DingTalk bot runs." in up.text
     few_arenas = [name for name in ("bot", *OURS) if "MALLOC_ARENA_MAX=2" in environment(up.family[name])]
     assert few_arenas == ["bot", *OURS]
+    assert f"COPILOT_METRICS_PORT={port}\n" in environment(up.family["worker"]) + "\n"
+    assert f"COPILOT_METRICS_PORT={port + 1}\n" in environment(up.family["images"]) + "\n"
+    said = await asyncio.to_thread(httpx.get, f"http://127.0.0.1:{port + 2}/metrics")
+    assert "copilot_turns" in said.text
     await gateway.connected(timeout=60)
     group = next(iter(gateway.people.conversations.values()))
     await gateway.push_bot(group, gateway.people.users["u1"], "/帮助")
