@@ -8,11 +8,21 @@ words out of short lists, or names of configured models. Beside ours stand those
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    start_http_server,
+)
 
 from knowledge.errors import InvalidInput
 
 __all__ = ["CONTENT_TYPE_LATEST", "exposition", "served"]
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each was born: nobody asks
 
 _QUICK = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)  # retrieval
 _WAITED = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # a person or a model
@@ -55,8 +65,6 @@ job_seconds = Histogram(
     "copilot_job_seconds", "Jobs that this process has ended: succeeded, failed or cancelled.", ["kind", "state"],
     buckets=_LONG,
 )  # fmt: skip
-
-
 turns_under_way = Gauge("copilot_turns_under_way", "Turns that this process is answering now.")
 jobs = Gauge("copilot_jobs", "Jobs in the ledger that have not ended, whoever works on them.", ["queue", "state"])
 

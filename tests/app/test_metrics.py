@@ -119,6 +119,7 @@ async def test_the_ledger_says_what_waits(tmp_path: Path) -> None:
         assert 'copilot_jobs{queue="image",state="running"} 0.0' in text
         assert "copilot_turns_under_way 0.0" in text
         assert "process_resident_memory_bytes" in text
+        assert "_created" not in text
         assert DEFAULT_TENANT not in text.replace('purpose="default"', "")
 
 
