@@ -56,6 +56,7 @@ async def chat(
     services: TheServices,
     running: TheRunning,
     cache_control: str = Header(default="", description="no-cache: no kept answer will do."),
+    origin: str | None = Header(default=None, description="A page's, as browsers send it: the turn is of the web."),
 ) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
     ask = Ask(
@@ -63,6 +64,7 @@ async def chat(
         body.question,
         tuple(body.kb) if body.kb else None,
         body.conversation_id,
+        channel="web" if origin else "api",
         attachments=tuple(body.attachments),
         requester=who.label,
         may_work=who.may(Scope.WRITE),

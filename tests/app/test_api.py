@@ -292,3 +292,14 @@ async def test_a_model_that_fails_is_a_problem_for_those_who_do_not_stream(tmp_p
         streamed = events_of((await http.post("/v1/chat", json={"question": "旗舰店的保证金是多少？"})).text)
         assert streamed[-1][0] == "failed"
         assert streamed[-1][1]["code"] == "model_unavailable"
+
+
+@pytest.mark.parametrize(("headers", "channel"), [({}, "api"), ({"Origin": "http://127.0.0.1:8000"}, "web")])
+async def test_a_question_from_a_page_is_of_the_web_and_any_other_of_the_api(
+    tmp_path: Path, headers: dict[str, str], channel: str
+) -> None:
+    async with served(tmp_path) as (http, services):
+        await take_in(services, "shop", "费用.md", FEES)
+        asked = {"question": "旗舰店的保证金是多少？", "stream": False}
+        turn = (await http.post("/v1/chat", json=asked, headers=headers)).json()["turn_id"]
+        assert (await http.get(f"/v1/turns/{turn}")).json()["channel"] == channel
