@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Delete, bindparam, delete, insert, select
 from knowledge.database import now
 from knowledge.tables import knowledge_bases, retired_collections
 
-
 _NAMES = ("id", "tenant", "embedding_model", "next_model")
 _STANDS = (
     select(*(knowledge_bases.c[name] for name in _NAMES))

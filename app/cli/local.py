@@ -18,7 +18,7 @@ from ingest.sources import SourceFile
 from knowledge.errors import DocumentRefused, InvalidInput
 from knowledge.models import DEFAULT_TENANT, DocumentStatus, KnowledgeBase
 
-AT_A_TIME = 12  # two are read, one is published, chunks of the others fill a batch while another is embedded
+AT_A_TIME = 24  # two are read, one is published, two batches are embedded, a third is filled, a fourth written
 
 
 @asynccontextmanager
