@@ -22,6 +22,7 @@ from knowledge.database import Database, Moment, now
 from knowledge.errors import Conflict
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
 from knowledge.origins import note_origin
+from knowledge.radar import Stated
 from knowledge.republish import locked, republish
 from knowledge.retired import require_model
 from knowledge.tables import document_versions, documents
@@ -235,15 +236,16 @@ class Versions:
         window: Window | None = None,
         models: Collection[str] | None = None,
         cut: Chunking = DEFAULT,
+        says: Stated | None = None,
     ) -> None:
-        """Make what is laid, which was ``cut`` so, the document, in one transaction.
+        """Make what is laid, which was ``cut`` so and ``says`` so in figures, the document, in one transaction.
 
         ``window`` is what the document itself says of when it is valid; None leaves what people said. ``models`` are
         those whose vectors of the chunks are written. Raises ModelSwitched when the knowledge base stands on another
         one by now, and LeaseLost; then nothing has changed.
         """
         owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
-        says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
+        figures = says or await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
 
@@ -265,7 +267,7 @@ class Versions:
                 "published_by": row.received_by,
             }
             past.keep(connection, owner, laid, replaced, noted)
-            radar.watch(connection, owner, laid.pieces, replaced, says)
+            radar.watch(connection, owner, laid.pieces, replaced, figures)
 
         await self._database.change(change, of=claim.kb_id)
 
