@@ -245,7 +245,9 @@ class Versions:
         one by now, and LeaseLost; then nothing has changed.
         """
         owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
-        figures = says or await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
+        if says is None:
+            says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
+        figures: Stated = says
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
 
