@@ -27,7 +27,7 @@ from ingest.reading import beside, read_beside
 from ingest.runs import LOADED, Report, Run, silent
 from ingest.vector_writer import EMBED_BATCH, VectorWriter
 from knowledge.catalog import Catalog
-from knowledge.chunk_edits import Laid, laid, lay_over
+from knowledge.chunk_edits import Edit, Laid, laid, lay_over
 from knowledge.chunking import Chunking
 from knowledge.claims import Claim, LeaseLost
 from knowledge.embedders import Embedders
@@ -35,6 +35,7 @@ from knowledge.errors import DocumentRefused, Unavailable
 from knowledge.models import Chunk, KnowledgeBase
 from knowledge.orphans import delete_orphans
 from knowledge.ports import VectorStore
+from knowledge.radar import Stated, stated
 from knowledge.retired import ModelSwitched
 from knowledge.vector_ledger import Known, VectorLedger
 from knowledge.versions import ELSEWHERE, IndexedChunk, Versions
@@ -146,17 +147,15 @@ class Pipeline:
             return await self._taken_out(run)
         await run.progress("chunking", LOADED)
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
-        pieces = await asyncio.to_thread(_pieces, loaded, claim, kb.chunking)
-        if not pieces:
-            raise DocumentRefused("empty", "There is no text in this document.")
-        slots, lost = lay_over(pieces, await self._versions.edits(claim))
-        index = partial(indexed, name=claim.name, title=loaded.title)
-        document = await asyncio.to_thread(laid, slots, lost, index)
-        embedded = await self._published(run, kb, loaded, document)
+        edits = await self._versions.edits(claim)
+        document, says = await asyncio.to_thread(_cut, loaded, claim, kb.chunking, edits)
+        embedded = await self._published(run, kb, loaded, document, says)
         log.info("document live id=%s chunks=%d embedded=%d", claim.document_id, len(document.pieces), embedded)
         return Outcome("live", chunks=len(document.pieces), embedded=embedded)
 
-    async def _published(self, run: Run, kb: KnowledgeBase, loaded: LoadedDocument, document: Laid) -> int:
+    async def _published(
+        self, run: Run, kb: KnowledgeBase, loaded: LoadedDocument, document: Laid, says: Stated
+    ) -> int:
         """→ how many chunks had to be embedded. ``kb`` is as it was when the document was cut."""
         embedded: set[str] = set()
         cut = kb.chunking
@@ -177,6 +176,7 @@ class Pipeline:
                     window=loaded.window,
                     models=models,
                     cut=cut,
+                    says=says,
                 )
                 await self._delete_orphans(run.claim.document_id, known, document.pieces)
                 return len(embedded)
@@ -258,9 +258,14 @@ class Pipeline:
         return {piece.chunk.id for piece in missing}
 
 
-def _pieces(loaded: LoadedDocument, claim: Claim, cut: Chunking) -> list[IndexedChunk]:
-    pieces = chunk(loaded, document_id=claim.document_id, cut=cut)
-    return [indexed(piece, name=claim.name, title=loaded.title) for piece in pieces]
+def _cut(loaded: LoadedDocument, claim: Claim, cut: Chunking, edits: Sequence[Edit]) -> tuple[Laid, Stated]:
+    """A document's chunks with what people changed of them, and what they state. Raises DocumentRefused ``empty``."""
+    index = partial(indexed, name=claim.name, title=loaded.title)
+    pieces = [index(piece) for piece in chunk(loaded, document_id=claim.document_id, cut=cut)]
+    if not pieces:
+        raise DocumentRefused("empty", "There is no text in this document.")
+    document = laid(*lay_over(pieces, edits), index)
+    return document, stated(document.pieces, document=claim.name)
 
 
 def indexed(piece: Chunk, *, name: str, title: str | None) -> IndexedChunk:

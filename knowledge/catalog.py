@@ -52,6 +52,12 @@ _BASES = (
     .where(knowledge_bases.c.tenant == bindparam("tenant"))
     .order_by(knowledge_bases.c.created_at)
 )
+_NEXT_EPOCH = (
+    update(knowledge_bases)
+    .where(knowledge_bases.c.id == bindparam("of_id"))
+    .values(epoch=knowledge_bases.c.epoch + 1)
+    .returning(knowledge_bases.c.epoch)
+)
 _FOUND = (
     *(chunks.c.id, chunks.c.kb_id, documents.c.name),
     *(chunks.c.document_id, chunks.c.ordinal, chunks.c.text),
@@ -180,12 +186,10 @@ class Catalog:
 
     async def document(self, tenant: str, document_id: str) -> Document:
         """Raises NotFound ``document_not_found``."""
-        query = documents_query().where(documents.c.tenant == tenant, documents.c.id == document_id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
+        found = await self._database.rows(_DOCUMENT, {"of_tenant": tenant, "of_id": document_id})
+        if not found:
             raise NotFound("There is no such document.", code="document_not_found")
-        return document_of(row, self._clock())
+        return document_of(found[0], self._clock())
 
     async def documents(
         self,
@@ -307,8 +311,7 @@ def _removals_after(connection: Connection, kb_id: str) -> int:
 
 def next_epoch(connection: Connection, kb_id: str) -> int:
     """Count a change of a knowledge base, inside the transaction that makes it."""
-    bump = update(knowledge_bases).where(knowledge_bases.c.id == kb_id).values(epoch=knowledge_bases.c.epoch + 1)
-    return connection.execute(bump.returning(knowledge_bases.c.epoch)).scalar_one_or_none() or 0
+    return connection.execute(_NEXT_EPOCH, {"of_id": kb_id}).scalar_one_or_none() or 0
 
 
 def _counted(tenant: str) -> Any:  # the select's type has nine parameters and says nothing
@@ -334,6 +337,9 @@ def documents_query() -> Any:  # as above
     """Rows for :func:`document_of`."""
     pieces = select(func.count()).where(chunks.c.document_id == documents.c.id).scalar_subquery()
     return select(documents, pieces.label("chunk_count"))
+
+
+_DOCUMENT = documents_query().where(documents.c.tenant == bindparam("of_tenant"), documents.c.id == bindparam("of_id"))
 
 
 def _switched(row: Row[Any]) -> int:

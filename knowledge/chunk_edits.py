@@ -131,7 +131,8 @@ def laid(slots: Sequence[Slot], lost: Sequence[Edit], index: Index) -> Laid:
             edits.append(edit_json(slot.edit, first=ordinal, base=[listed(piece) for piece in slot.base]))
         for number, (part, piece) in enumerate(made, start=ordinal):
             if not part.disabled:
-                pieces.append(replace(piece, chunk=replace(piece.chunk, ordinal=number)))
+                same = piece.chunk.ordinal == number
+                pieces.append(piece if same else replace(piece, chunk=replace(piece.chunk, ordinal=number)))
         ordinal += len(made)
     edits += [edit_json(edit, first=None, base=[(chunk_id,) for chunk_id in edit.base]) for edit in lost]
     return Laid(pieces, list({(piece.chunk.id, piece.fingerprint): piece for piece in hidden}.values()), edits or None)

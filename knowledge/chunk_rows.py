@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from knowledge.catalog import next_epoch
 from knowledge.models import Chunk
 from knowledge.tables import chunk_removals, chunks
 
 BATCH = 500  # rows a statement; SQLite allows 32,766 variables
+_KNOWN = select(chunks).where(chunks.c.document_id == bindparam("of_id"))
+_WRITE = insert(chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,7 @@ class Replaced:
 
 def replace(connection: Connection, owner: Owner, pieces: Sequence[IndexedChunk], *, changed: bool = False) -> Replaced:
     """Make these pieces the document. The epoch moves where an answer would show the difference, or it ``changed``."""
-    known = select(chunks).where(chunks.c.document_id == owner.document_id)
-    old = {row.id: row for row in connection.execute(known)}
+    old = {row.id: row for row in connection.execute(_KNOWN, {"of_id": owner.document_id})}
     new = {piece.chunk.id: piece.fingerprint for piece in pieces}
     gone = [chunk_id for chunk_id in old if chunk_id not in new]
     changed = changed or any(piece.chunk.id not in old or _differs(old[piece.chunk.id], piece) for piece in pieces)
@@ -56,7 +57,7 @@ def replace(connection: Connection, owner: Owner, pieces: Sequence[IndexedChunk]
     rows = [row for row in rows if not _is_there(row, old.get(row["id"]))]
     _delete(connection, [*gone, *(row["id"] for row in rows if row["id"] in old)])
     if rows:
-        connection.execute(insert(chunks), rows)
+        connection.execute(_WRITE, rows)
     fresh = tuple(piece for piece in pieces if (was := old.get(piece.chunk.id)) is None or _other(was, piece))
     return Replaced(old, fresh, tuple(row for row in old.values() if new.get(row.id) != row.fingerprint))
 

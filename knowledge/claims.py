@@ -4,11 +4,12 @@ A claim is a lease: whoever holds it renews it with every progress report and lo
 document is taken over.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from knowledge.models import DocumentStatus
 from knowledge.tables import documents
@@ -27,34 +28,42 @@ class Claim:
     content_hash: str
     owner: str
     settles: bool = False  # its chunks are live already, made so by going back to an earlier version
+    version: int = 0  # that was live when it was claimed
 
 
 class LeaseLost(Exception):
     """Someone else works on this document now, or it was deleted or replaced; stop quietly."""
 
 
-def held(claim: Claim) -> ColumnElement[bool]:
-    """The document's row, while the claim holds."""
-    return and_(
-        documents.c.id == claim.document_id,
-        documents.c.owner == claim.owner,
-        documents.c.status == DocumentStatus.PROCESSING,
-        documents.c.content_hash == claim.content_hash,
-    )
+# The document's row, while a claim holds; its values are those of :func:`held`.
+HELD = and_(
+    documents.c.id == bindparam("held_id"),
+    documents.c.owner == bindparam("held_by"),
+    documents.c.status == DocumentStatus.PROCESSING,
+    documents.c.content_hash == bindparam("held_hash"),
+)
+_VERSION = select(documents.c.version).where(HELD).with_for_update()
+_AMONG = (
+    select(documents.c.id, documents.c.owner, documents.c.content_hash)
+    .where(documents.c.id.in_(bindparam("ids", expanding=True)), documents.c.status == DocumentStatus.PROCESSING)
+    .with_for_update()
+)
+
+
+def held(claim: Claim) -> dict[str, Any]:
+    return {"held_id": claim.document_id, "held_by": claim.owner, "held_hash": claim.content_hash}
 
 
 def require_lease(connection: Connection, claim: Claim) -> int:
     """→ the version that is live, 0 for none; the row stays locked. Raises LeaseLost."""
-    row = _held_row(connection, claim)
-    if row is None:
+    version: int | None = connection.execute(_VERSION, held(claim)).scalar()
+    if version is None:
         raise LeaseLost(claim.document_id)
-    return int(row.version)
+    return version
 
 
-def holds(connection: Connection, claim: Claim) -> bool:
-    """If so, the document's row stays locked."""
-    return _held_row(connection, claim) is not None
-
-
-def _held_row(connection: Connection, claim: Claim) -> Row[Any] | None:
-    return connection.execute(select(documents.c.version).where(held(claim)).with_for_update()).first()
+def still_held(connection: Connection, claims: Collection[Claim]) -> set[Claim]:
+    """Those that hold; their documents' rows stay locked."""
+    rows = connection.execute(_AMONG, {"ids": [claim.document_id for claim in claims]}).all()
+    there = {tuple(row) for row in rows}
+    return {claim for claim in claims if (claim.document_id, claim.owner, claim.content_hash) in there}

@@ -133,11 +133,11 @@ class Database:
             await asyncio.wait({changing})
             raise
 
-    async def all_rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+    async def all_rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """The rows of one query, however many."""
         if self._quick is not None:
-            return await asyncio.to_thread(self._beside.rows, query, None)
-        return await self.rows(query)
+            return await asyncio.to_thread(self._beside.rows, query, values)
+        return await self.rows(query, values)
 
     async def rows(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """The rows of one small query: some by key, none that looks at a whole table."""
@@ -251,4 +251,6 @@ def _configure_sqlite(engine: Engine, *, busy_ms: int, reads: str | None) -> Non
     def on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         if begin := "BEGIN IMMEDIATE" if writes else reads:
-            connection.exec_driver_sql(begin)
+            cursor = connection.connection.cursor()
+            cursor.execute(begin)
+            cursor.close()

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from knowledge import sentences
 from knowledge.models import Chunk
-from knowledge.quantities import Amount, amounts, plain_number
+from knowledge.quantities import Amount, amounts, may_state, plain_number
 
 Scope: TypeAlias = dict[str, list[str]]
 
@@ -117,10 +117,10 @@ def facts(chunk: Chunk, *, document: str) -> list[Fact]:
     found: list[Fact] = []
     at = question.end() if question else 0
     for line in chunk.text[at:].split("\n"):
-        some = (
-            _of_row(line, at) if sentences.is_row(line) else _of_text(line, at, asked=question[1] if question else "")
-        )
-        found += [_fact(stated, above, chunk.place.heading or document) for stated in some]
+        if may_state(line):
+            row = sentences.is_row(line)
+            some = _of_row(line, at) if row else _of_text(line, at, asked=question[1] if question else "")
+            found += [_fact(stated, above, chunk.place.heading or document) for stated in some]
         at += len(line) + 1
     return [fact for fact in found if fact.words][:MOST]
 
@@ -205,10 +205,10 @@ def _fact(stated: _Stated, above: Scope, headings: str) -> Fact:
     points = _POINTS.match(stated.before.strip())
     subject = " ".join(f"{stated.before.strip()} … {stated.after.strip()}".split()).strip("… ：:，,|。.为是")
     if _OF_THE_DOCUMENT.search(stated.before + stated.after) or not words:
-        words = []
+        words = ()
     elif points or weight(words) < SAYS_ENOUGH:
         heading = _words(headings)
-        words = [*words, "@", *heading] if heading else []
+        words = (*words, "@", *heading) if heading else ()
         subject = f"{headings.rpartition(' > ')[2]}：{subject}"
     directed = _DIRECTED.search(stated.before + stated.after) is not None
     end = stated.start + stated.amount.end - stated.amount.start
@@ -234,11 +234,13 @@ def scope_of(text: str) -> Scope:
 
 def weight(words: Iterable[str]) -> int:
     """How much they say: a Chinese character or a number is one, a Latin word two, a code four."""
-    return sum(_weight(word) for word in words if word[0].isalnum())
+    return sum(map(_weight, words))
 
 
 @lru_cache(maxsize=50_000)
 def _weight(word: str) -> int:
+    if not word[0].isalnum():
+        return 0
     if not (word.isascii() and word[0].isalpha()):
         return 1
     return 2 if word.isalpha() else 4
@@ -248,8 +250,9 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).lower()
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(maxsize=1000)  # the facts of a chunk share their headings
+def _words(text: str) -> tuple[str, ...]:
     folded = _folded(text)
     for pattern, mark in _SAME:
         folded = pattern.sub(mark, folded)
-    return [word for word in _WORD.findall(_SAYS_NOTHING.sub(" ", folded)) if word not in _SAY_NOTHING]
+    return tuple(word for word in _WORD.findall(_SAYS_NOTHING.sub(" ", folded)) if word not in _SAY_NOTHING)

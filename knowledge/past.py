@@ -21,6 +21,7 @@ from knowledge.models import Chunk, Document, Place
 from knowledge.tables import chunks, document_versions, documents, past_chunks
 
 KEPT = 10  # versions of a document, the live one among them
+_PUBLISHED = insert(document_versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def keep(
     _keep_chunks(connection, owner, [_hidden(piece) for piece in laid.hidden], number)
     row = {"document_id": owner.document_id, "tenant": owner.tenant, **version, "published_at": now()}
     made_of = {"pieces": [listed(piece) for piece in laid.pieces], "chunks": len(laid.pieces), "edits": laid.edits}
-    connection.execute(insert(document_versions).values(**row, **made_of))
+    connection.execute(_PUBLISHED, {**row, **made_of})
     if (oldest := number - KEPT) < 1:
         return
     mine = document_versions.c.document_id == owner.document_id
@@ -157,9 +158,9 @@ async def hashes(connection: AsyncConnection, which: ColumnElement[bool]) -> set
 
 def _note_before(connection: Connection, owner: Owner, replaced: Replaced, number: int) -> None:
     """List a version that was published before lists were kept."""
-    unlisted = and_(_is(owner.document_id, number), document_versions.c.pieces.is_(None))
     before = [_listed(row) for row in sorted(replaced.before.values(), key=lambda row: row.ordinal)]
     if before:
+        unlisted = and_(_is(owner.document_id, number), document_versions.c.pieces.is_(None))
         connection.execute(update(document_versions).where(unlisted).values(pieces=before))
 
 

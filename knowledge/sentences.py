@@ -35,7 +35,7 @@ def split(text: str) -> list[str]:
 
 def is_row(line: str) -> bool:
     """Whether the line is a table row rendered as ``列名: 值；列名: 值``, which stays whole."""
-    return _ROW.match(line) is not None
+    return "；" in line and _ROW.match(line) is not None
 
 
 def _split_line(line: str) -> list[str]:
@@ -44,14 +44,16 @@ def _split_line(line: str) -> list[str]:
         return []
     if is_row(line):
         return [line]
-    quoted = [match.span() for match in _QUOTED.finditer(line)]
+    quoted: list[tuple[int, int]] | None = None
     sentences: list[str] = []
     start = 0
     for match in _BREAK.finditer(line):
         if match[0].startswith(".") and _is_abbreviation(line[start : match.start()]):
             continue
-        if any(left < match.start() and match.end() < right for left, right in quoted):
-            continue
+        if match.end() < len(line):  # looked for where it matters, which in most lines is nowhere
+            quoted = quoted if quoted is not None else [found.span() for found in _QUOTED.finditer(line)]
+            if any(left < match.start() and match.end() < right for left, right in quoted):
+                continue
         sentences += _at_semicolons(line[start : match.end()].strip())
         start = match.end()
     sentences += _at_semicolons(line[start:].strip())

@@ -21,7 +21,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from operator import add
 from pathlib import Path
 
 TERMS_VERSION = 2
@@ -77,7 +77,7 @@ def terms(text: str) -> list[str]:
             if len(run) == 1:
                 append(run)
             else:
-                extend([first + second for first, second in pairwise(run)])
+                extend(map(add, run, run[1:]))
         elif run.isalpha() and match[6] is None:
             append(_word(run))
         else:

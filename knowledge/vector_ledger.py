@@ -7,9 +7,9 @@ So a run that was interrupted leaves no vector that nobody knows of, and the nex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, and_, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, tuple_, update
 
-from knowledge.claims import Claim, holds
+from knowledge.claims import Claim, still_held
 from knowledge.database import Database
 from knowledge.models import DocumentStatus
 from knowledge.tables import chunks, documents, knowledge_bases, vectors
@@ -35,6 +35,17 @@ class Orphan(NamedTuple):
     model: str
 
 
+_KNOWN = select(*(vectors.c[name] for name in Known._fields)).where(vectors.c.document_id == bindparam("document_id"))
+_OF_MODEL = vectors.c.chunk_id.in_(bindparam("ids", expanding=True)) & (vectors.c.model == bindparam("shelf"))
+_FORGET = delete(vectors).where(_OF_MODEL)
+_NOTE = insert(vectors)
+_CONFIRM = (
+    update(vectors)
+    .where(_OF_MODEL, tuple_(vectors.c.chunk_id, vectors.c.fingerprint).in_(bindparam("pairs", expanding=True)))
+    .values(written=True)
+)
+
+
 class VectorLedger:
     """The vectors of all documents."""
 
@@ -43,19 +54,19 @@ class VectorLedger:
 
     async def known(self, document_id: str) -> list[Known]:
         """Every vector of a document that is, or may be, in a collection."""
-        query = select(*(vectors.c[name] for name in Known._fields)).where(vectors.c.document_id == document_id)
-        return [Known._make(row) for row in await self._database.all_rows(query)]
+        rows = await self._database.all_rows(_KNOWN, {"document_id": document_id})
+        return [Known._make(row) for row in rows]
 
     async def intend(self, kb_id: str, model: str, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Record vectors of a knowledge base that are about to be written; → without those whose lease is lost."""
 
         def change(connection: Connection) -> list[Wanted]:
-            still = [(claim, pieces) for claim, pieces in wanted if holds(connection, claim)]
+            held = still_held(connection, [claim for claim, _ in wanted])
+            still = [(claim, pieces) for claim, pieces in wanted if claim in held]
             rows = [_row(claim, model, piece) for claim, pieces in still for piece in pieces]
             if rows:
-                mine = vectors.c.chunk_id.in_([row["chunk_id"] for row in rows]) & (vectors.c.model == model)
-                connection.execute(delete(vectors).where(mine))
-                connection.execute(insert(vectors), rows)
+                connection.execute(_FORGET, {"ids": [row["chunk_id"] for row in rows], "shelf": model})
+                connection.execute(_NOTE, rows)
             return still
 
         return await self._database.change(change, of=kb_id)
@@ -64,7 +75,8 @@ class VectorLedger:
         """The intended vectors are written. One that somebody else has intended meanwhile is not confirmed."""
 
         def change(connection: Connection) -> None:
-            still = [piece for claim, pieces in wanted if holds(connection, claim) for piece in pieces]
+            held = still_held(connection, [claim for claim, _ in wanted])
+            still = [piece for claim, pieces in wanted if claim in held for piece in pieces]
             if still:
                 confirm(connection, model, {piece.chunk.id: piece.fingerprint for piece in still})
 
@@ -91,15 +103,14 @@ class VectorLedger:
         async with self._database.write(of=None) as connection:
             await connection.execute(wear)  # first: whoever gives a shelf up takes the rows in this order, too
             for start in range(0, len(chunk_ids), BATCH):
-                mine = vectors.c.chunk_id.in_(chunk_ids[start : start + BATCH]) & (vectors.c.model == shelf)
-                await connection.execute(delete(vectors).where(mine))
+                some = list(chunk_ids[start : start + BATCH])
+                await connection.execute(_FORGET, {"ids": some, "shelf": shelf})
 
 
 def confirm(connection: Connection, model: str, fingerprints: Mapping[str, str]) -> int:
     """Mark intended vectors (chunk id → fingerprint) as written; → how many were still as intended."""
-    pairs = tuple_(vectors.c.chunk_id, vectors.c.fingerprint).in_(list(fingerprints.items()))
-    mine = vectors.c.chunk_id.in_(list(fingerprints)) & (vectors.c.model == model) & pairs
-    return connection.execute(update(vectors).where(mine).values(written=True)).rowcount
+    values = {"ids": list(fingerprints), "shelf": model, "pairs": list(fingerprints.items())}
+    return connection.execute(_CONFIRM, values).rowcount
 
 
 def _row(claim: Claim, model: str, piece: IndexedChunk) -> dict[str, Any]:

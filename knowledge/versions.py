@@ -10,18 +10,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
 
 from knowledge import chunk_rows, past, radar
 from knowledge.catalog import next_epoch
 from knowledge.chunk_edits import Edit, Laid, edit_of
 from knowledge.chunk_rows import BATCH, IndexedChunk, Owner
 from knowledge.chunking import DEFAULT, Chunking
-from knowledge.claims import LEASE, Claim, LeaseLost, held, require_lease
-from knowledge.database import Database, now
+from knowledge.claims import HELD, LEASE, Claim, LeaseLost, held, require_lease
+from knowledge.database import Database, Moment, now
 from knowledge.errors import Conflict
 from knowledge.models import Document, DocumentStatus, KnowledgeBase
 from knowledge.origins import note_origin
+from knowledge.radar import Stated
 from knowledge.republish import locked, republish
 from knowledge.retired import require_model
 from knowledge.tables import document_versions, documents
@@ -31,6 +32,32 @@ __all__ = ["BATCH", "ELSEWHERE", "MAX_ATTEMPTS", "IndexedChunk", "Versions"]
 
 MAX_ATTEMPTS = 5  # a document that kills its worker this often is given up, with a reason
 ELSEWHERE = ""  # the content hash of a document whose bytes are still at its address
+
+# With their values beside them, statements are made once: see :class:`knowledge.database.Database`.
+_NAMED = select(documents).where(documents.c.kb_id == bindparam("of_kb"), documents.c.name == bindparam("of_name"))
+_ADD = insert(documents)
+_CHANGE = update(documents).where(documents.c.id == bindparam("of_id"))
+_CHANGE_HELD = update(documents).where(HELD)
+_CLAIMED = {"stage": "loading", "progress": 0, "parts_done": None, "parts": None}
+_CLAIM = (
+    update(documents)
+    .where(
+        documents.c.id == bindparam("of_id"),
+        or_(
+            documents.c.status == DocumentStatus.RECEIVED,
+            and_(
+                documents.c.status == DocumentStatus.PROCESSING,
+                documents.c.lease_until < bindparam("moment", type_=Moment),
+            ),
+        ),
+    )
+    .values(status=DocumentStatus.PROCESSING, attempts=documents.c.attempts + 1, **_CLAIMED)
+    .returning(
+        *(documents.c.id, documents.c.tenant, documents.c.kb_id, documents.c.name, documents.c.content_hash),
+        *(documents.c.attempts, documents.c.settles, documents.c.version),
+    )
+)
+_PUBLISH = _CHANGE.returning(documents.c.size, documents.c.received_by)
 
 
 class Versions:
@@ -59,21 +86,20 @@ class Versions:
         valid = {} if window is None else _window(window.checked())
 
         def change(connection: Connection) -> tuple[str, bool]:
-            query = select(documents).where(documents.c.kb_id == kb.id, documents.c.name == name)
-            known = connection.execute(query).first()
+            known = connection.execute(_NAMED, {"of_kb": kb.id, "of_name": name}).first()
             if known is not None and valid:
-                connection.execute(update(documents).where(documents.c.id == known.id).values(**valid))
+                connection.execute(_CHANGE, {"of_id": known.id, **valid})
                 next_epoch(connection, kb.id)
             if known is not None and _nothing_to_do(known, content_hash):
                 return known.id, False
             fresh = _received(known, content_hash, size, by)
             if known is not None:
-                connection.execute(update(documents).where(documents.c.id == known.id).values(**fresh))
+                connection.execute(_CHANGE, {"of_id": known.id, **fresh})
                 document_id = known.id
             else:
                 document_id = uuid4().hex
                 row = {"id": document_id, "tenant": kb.tenant, "kb_id": kb.id, "name": name, "created_at": now()}
-                connection.execute(insert(documents).values(**row, **valid, **fresh))
+                connection.execute(_ADD, {**row, **valid, **fresh})
             if url is not None:
                 note_origin(connection, document_id, kb.tenant, url)
             return document_id, True
@@ -103,35 +129,21 @@ class Versions:
 
     async def claim(self, document_id: str, owner: str) -> Claim | None:
         """Take a received or abandoned document; None when there is nothing left to do."""
-        free = or_(
-            documents.c.status == DocumentStatus.RECEIVED,
-            and_(documents.c.status == DocumentStatus.PROCESSING, documents.c.lease_until < now()),
-        )
-        values = {
-            "status": DocumentStatus.PROCESSING,
-            "owner": owner,
-            "lease_until": now() + LEASE,
-            "attempts": documents.c.attempts + 1,
-            "stage": "loading",
-            "progress": 0,
-            "parts_done": None,
-            "parts": None,
-            "updated_at": now(),
-        }
-        taken = update(documents).where(documents.c.id == document_id, free).values(**values).returning(documents)
+        moment = now()
+        values = {"owner": owner, "lease_until": moment + LEASE, "updated_at": moment}
 
         def change(connection: Connection) -> Row[Any] | None:
-            row = connection.execute(taken).first()
+            row = connection.execute(_CLAIM, {"of_id": document_id, "moment": moment, **values}).first()
             if row is None or row.attempts <= MAX_ATTEMPTS:
                 return row
             message = f"Processing this document ended {MAX_ATTEMPTS} times without a result; it was given up."
             given_up = _failure("corrupt", message)
-            connection.execute(update(documents).where(documents.c.id == document_id).values(**given_up))
+            connection.execute(_CHANGE, {"of_id": document_id, **given_up})
             return None
 
         if (row := await self._database.change(change, of=None)) is None:
             return None
-        return Claim(row.id, row.tenant, row.kb_id, row.name, row.content_hash, owner, row.settles)
+        return Claim(row.id, row.tenant, row.kb_id, row.name, row.content_hash, owner, row.settles, row.version)
 
     async def expect(self, kb: KnowledgeBase, name: str, url: str) -> tuple[str, bool]:
         """Note that a document's bytes are to be fetched from an address; → as :meth:`receive`."""
@@ -140,9 +152,9 @@ class Versions:
     async def fetched(self, claim: Claim, *, content_hash: str, size: int) -> Claim | None:
         """The bytes are here; None when they are those that are live, and the run is over. Raises LeaseLost."""
         async with self._database.write(claim.kb_id) as connection:
-            live = await connection.scalar(select(documents.c.live_hash).where(held(claim)))
+            live = await connection.scalar(select(documents.c.live_hash).where(HELD), held(claim))
             values = _as_it_was(content_hash) if live == content_hash else {"content_hash": content_hash}
-            done = await connection.execute(update(documents).where(held(claim)).values(**values, size=size))
+            done = await connection.execute(_CHANGE_HELD, {**held(claim), **values, "size": size})
         if done.rowcount != 1:
             raise LeaseLost(claim.document_id)
         return None if live == content_hash else replace(claim, content_hash=content_hash)
@@ -158,8 +170,8 @@ class Versions:
     async def unchanged(self, claim: Claim) -> None:
         """The address still has what is live: the run is over. Raises LeaseLost."""
         async with self._database.write(of=None) as connection:
-            here = held(claim) & documents.c.live_hash.is_not(None)
-            done = await connection.execute(update(documents).where(here).values(**_as_it_was(documents.c.live_hash)))
+            here = _CHANGE_HELD.where(documents.c.live_hash.is_not(None))
+            done = await connection.execute(here.values(**_as_it_was(documents.c.live_hash)), held(claim))
         if done.rowcount != 1:
             raise LeaseLost(claim.document_id)
 
@@ -169,22 +181,21 @@ class Versions:
         """Report and renew the lease. Raises LeaseLost."""
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
         values |= {"parts_done": parts_done, "parts": parts}
-        renewed = update(documents).where(held(claim)).values(**values)
-        if await self._database.change(lambda connection: connection.execute(renewed).rowcount, of=None) != 1:
+        values |= held(claim)
+        if await self._database.change(lambda held: held.execute(_CHANGE_HELD, values).rowcount, of=None) != 1:
             raise LeaseLost(claim.document_id)
 
     async def fail(self, claim: Claim, reason: str, message: str) -> None:
         """End this run with a typed reason. A version that was live stays live."""
         async with self._database.write(of=None) as connection:
-            await connection.execute(update(documents).where(held(claim)).values(**_failure(reason, message)))
+            await connection.execute(_CHANGE_HELD, {**held(claim), **_failure(reason, message)})
 
     async def release(self, claim: Claim) -> None:
         """Give the document back unharmed (a part we need is down); it will be claimed again."""
         values = {"status": DocumentStatus.RECEIVED, "owner": None, "lease_until": None, "updated_at": now()}
         async with self._database.write(of=None) as connection:
-            await connection.execute(
-                update(documents).where(held(claim)).values(**values, attempts=documents.c.attempts - 1)
-            )
+            back = _CHANGE_HELD.values(**values, attempts=documents.c.attempts - 1)
+            await connection.execute(back, held(claim))
 
     async def status(self, document_id: str) -> DocumentStatus | None:
         """Where a document stands; None when there is none."""
@@ -225,15 +236,18 @@ class Versions:
         window: Window | None = None,
         models: Collection[str] | None = None,
         cut: Chunking = DEFAULT,
+        says: Stated | None = None,
     ) -> None:
-        """Make what is laid, which was ``cut`` so, the document, in one transaction.
+        """Make what is laid, which was ``cut`` so and ``says`` so in figures, the document, in one transaction.
 
         ``window`` is what the document itself says of when it is valid; None leaves what people said. ``models`` are
         those whose vectors of the chunks are written. Raises ModelSwitched when the knowledge base stands on another
         one by now, and LeaseLost; then nothing has changed.
         """
         owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
-        says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
+        if says is None:
+            says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
+        figures: Stated = says
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
 
@@ -244,9 +258,8 @@ class Versions:
             replaced = chunk_rows.replace(connection, owner, laid.pieces, changed=window is not None)
             values = {"version": version, "title": title, "media_type": media_type, "live_hash": claim.content_hash}
             values |= {"cut": cut.key}
-            changed = update(documents).where(documents.c.id == claim.document_id)
-            changed = changed.values(**values, **_done(message), **valid).returning(documents)
-            row = connection.execute(changed).one()
+            values |= {"of_id": claim.document_id, **_done(message), **valid}
+            row = connection.execute(_PUBLISH, values).one()
             noted = {"number": version, "content_hash": claim.content_hash, "embedded": embedded, "message": message}
             noted |= {
                 "cut": cut.key,
@@ -256,12 +269,14 @@ class Versions:
                 "published_by": row.received_by,
             }
             past.keep(connection, owner, laid, replaced, noted)
-            radar.watch(connection, owner, laid.pieces, replaced, says)
+            radar.watch(connection, owner, laid.pieces, replaced, figures)
 
         await self._database.change(change, of=claim.kb_id)
 
     async def edits(self, claim: Claim) -> list[Edit]:
         """What people changed of the live version's chunks, and what of that was lost before."""
+        if not claim.version:
+            return []
         live = (document_versions.c.document_id == documents.c.id) & (document_versions.c.number == documents.c.version)
         query = select(document_versions.c.edits).join(documents, live).where(documents.c.id == claim.document_id)
         found = await self._database.rows(query)
@@ -306,8 +321,8 @@ class Versions:
         """The version that was made live again has its vectors. Raises LeaseLost."""
         values = {"status": DocumentStatus.LIVE, "stage": None, "progress": 100, "owner": None, "lease_until": None}
         async with self._database.write(of=None) as connection:
-            changed = update(documents).where(held(claim)).values(**values, settles=False, updated_at=now())
-            if (await connection.execute(changed)).rowcount != 1:
+            settled = {**held(claim), **values, "settles": False, "updated_at": now()}
+            if (await connection.execute(_CHANGE_HELD, settled)).rowcount != 1:
                 raise LeaseLost(claim.document_id)
 
     async def delete(self, document: Document) -> set[str]:

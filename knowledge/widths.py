@@ -1,10 +1,12 @@
 """How large a text is, for whatever has only so much room."""
 
 import re
+from functools import lru_cache
 
 _LETTERS = re.compile(r"[A-Za-z ]+")
 
 
+@lru_cache(maxsize=1000)  # of a text's parts it is asked several times
 def width(text: str) -> float:
     """Size in CJK characters that would make as many tokens: letters and spaces 0.3, digits and ASCII marks 1.3.
 

@@ -18,7 +18,7 @@ from ingest.sources import SourceFile
 from knowledge.errors import DocumentRefused, InvalidInput
 from knowledge.models import DEFAULT_TENANT, DocumentStatus, KnowledgeBase
 
-AT_A_TIME = 12  # two are read, one is published, chunks of the others fill a batch while another is embedded
+AT_A_TIME = 24  # two are read, one is published, two batches are embedded, a third is filled, a fourth written
 
 
 @asynccontextmanager
@@ -101,7 +101,8 @@ class LocalBackend:
     async def _processed(self, name: str, received: Received) -> tuple[FileReport, Sequence[str]]:
         if not received.fresh and received.document.live_hash == received.document.content_hash:
             return FileReport(name, "unchanged", chunks=received.document.chunks, embedded=0), ()
-        await self._services.parts.versions.take_over(received.document.id)
+        if not received.fresh:
+            await self._services.parts.versions.take_over(received.document.id)
         return await self._run(received.document.id, name)
 
     async def _run(self, document_id: str, name: str) -> tuple[FileReport, Sequence[str]]:

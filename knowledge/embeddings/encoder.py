@@ -36,6 +36,7 @@ class Encoder:
         self._threads = threads
         self._lock = threading.Lock()
         self._runs = 0
+        self._pool = ThreadPoolExecutor(threads, "encoder")  # one for all, so no more runs at once than cores
         try:
             self._single = open_encoder(self._path, 1)
         except UNREADABLE:
@@ -46,8 +47,8 @@ class Encoder:
         """Token ids, (batch, length) each → the means over their tokens, (batch, hidden) each, in the same order."""
         if len(batches) == 1 or self._threads == 1:
             return [self._mean(batch) for batch in batches]
-        with self._run(0), ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(self._mean, batches))
+        with self._run(0):
+            return list(self._pool.map(self._mean, batches))
 
     def _mean(self, batch: NDArray[np.int64]) -> Vector:
         with self._run(batch.size) as session:

@@ -2,16 +2,18 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from app.wiring import Services
 from ingest.pipeline import Outcome
-from ingest.vector_writer import EMBED_BATCH
+from ingest.vector_writer import EMBED_BATCH, WRITE_BATCH
 from knowledge.embeddings.hashing import HashingEmbedder
 from knowledge.errors import Unavailable
 from knowledge.models import DEFAULT_TENANT, DocumentStatus
+from knowledge.ports import Vector
 from tests.products import product
 
 MANY = 100
@@ -49,7 +51,7 @@ async def received(services: Services, folder: Path, count: int, *, sections: in
 
 
 async def all_started(services: Services, ids: list[str], embedder: Slow) -> list["asyncio.Task[Outcome | None]"]:
-    """The first one's chunks are being embedded, the others' wait."""
+    """The first two's chunks are being embedded, the others' wait."""
     runs = []
     for document_id in ids:
         embeds = asyncio.Event()
@@ -77,7 +79,7 @@ async def test_documents_that_wait_are_embedded_together(tmp_path: Path) -> None
         embedder.may.release(MANY)
         outcomes = await asyncio.gather(*runs)
         assert [outcome and outcome.state for outcome in outcomes] == ["live"] * 5
-        assert len(embedder.batches) == 2
+        assert [len(batch) for batch in embedder.batches] == [2, 2, 6]
         found = await services.knowledge.search(DEFAULT_TENANT, "编号 3-0 的规则", kbs=["shop"], limit=1)
         assert found.passages[0].document == "3.md"
 
@@ -96,23 +98,64 @@ async def test_no_batch_is_larger_than_a_batch(tmp_path: Path) -> None:
 async def test_a_run_that_is_cancelled_while_it_embeds_for_others_costs_them_nothing(tmp_path: Path) -> None:
     embedder = Slow()
     async with product(tmp_path, embedder=embedder) as services:
-        ids = await received(services, tmp_path, 4)
-        first, second, *others = await all_started(services, ids, embedder)
+        ids = await received(services, tmp_path, 5)
+        first, second, third, *others = await all_started(services, ids, embedder)
         embedder.asked.clear()
         embedder.may.release()
-        await first
+        await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
         assert await asyncio.to_thread(embedder.asked.wait, 10)
-        second.cancel()
+        third.cancel()
         embedder.may.release(MANY)
         with pytest.raises(asyncio.CancelledError):
-            await second
-        await asyncio.gather(*others)
+            await third
+        await asyncio.gather(first, second, *others)
         assert await statuses(services, ids) == [
+            DocumentStatus.LIVE,
             DocumentStatus.LIVE,
             DocumentStatus.RECEIVED,
             DocumentStatus.LIVE,
             DocumentStatus.LIVE,
         ]
+
+
+async def test_what_is_embedded_is_written_with_what_is_known_to_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedder = Slow()
+    written: list[int] = []
+    async with product(tmp_path, embedder=embedder) as services:
+        upsert = services.parts.vectors.upsert
+
+        async def counted(collection: str, ids: Sequence[str], vectors: Vector) -> None:
+            written.append(len(ids))
+            await upsert(collection, ids, vectors)
+
+        monkeypatch.setattr(services.parts.vectors, "upsert", counted)
+        ids = await received(services, tmp_path, 6, sections=20)
+        runs = await all_started(services, ids, embedder)
+        embedder.may.release(MANY)
+        await asyncio.gather(*runs)
+        assert await statuses(services, ids) == [DocumentStatus.LIVE] * 6
+        assert len(written) < len(embedder.batches)
+        assert max(written) >= WRITE_BATCH
+
+
+async def test_what_waits_to_be_written_with_others_does_not_wait_when_they_are_gone(tmp_path: Path) -> None:
+    embedder = Slow()
+    async with product(tmp_path, embedder=embedder) as services:
+        ids = await received(services, tmp_path, 5, sections=20)
+        runs = await all_started(services, ids, embedder)
+        embedder.asked.clear()
+        embedder.may.release()
+        assert await asyncio.to_thread(embedder.asked.wait, 10)  # the third one is embedded, as two more wait
+        finished, unfinished = await asyncio.wait(runs, timeout=0.05)
+        assert not finished
+        for run in runs[1:]:
+            run.cancel()
+        embedder.may.release(MANY)
+        await asyncio.gather(*runs, return_exceptions=True)
+        assert len(unfinished) == 5
+        assert await statuses(services, ids) == [DocumentStatus.LIVE] + [DocumentStatus.RECEIVED] * 4
 
 
 async def test_a_document_that_was_deleted_meanwhile_leaves_no_vector_and_the_others_go_live(tmp_path: Path) -> None:
