@@ -8,8 +8,8 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
-from typing import Any, NoReturn, TypeVar
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import Any, NoReturn, TypeVar, cast
 
 import aiohttp
 import httpx2
@@ -189,17 +189,21 @@ class OpenAIChatModel:
 
     @asynccontextmanager
     async def _response(self, request: dict[str, Any], patience: Patience) -> AsyncGenerator[httpx2.Response, None]:
-        call = self._client.chat.completions.with_streaming_response.create(
-            model=self._model,
-            messages=[],
+        # As it is: what the SDK does to the arguments of chat.completions takes as long as all the rest of a request.
+        asking = self._client.post(
+            "/chat/completions",
+            cast_to=httpx2.Response,
+            body={"model": self._model, "stream": True, **request},
+            options={"headers": {"Accept-Encoding": "identity"}},  # compression makes proxies wait for more
             stream=True,
-            extra_body=request,  # as typed arguments the SDK walks through all of them: 3 ms a request instead of 0.3
-            extra_headers={"Accept-Encoding": "identity"},  # compression makes proxies wait for more
+            stream_cls=openai.AsyncStream[Any],
         )
-        async with AsyncExitStack() as stack:
-            response = (await patience.wait(stack.enter_async_context(call))).http_response
+        response = cast(httpx2.Response, await patience.wait(asking))
+        try:
             self._dialect.accepted()
             yield response
+        finally:
+            await response.aclose()
 
     def _give_up(self, exc: ModelError, *, begun: bool) -> NoReturn:
         """Log once, here. After the first delta an outage is an interruption: nobody else can take over."""
