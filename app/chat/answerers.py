@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
 from typing import Literal, Protocol, Self
@@ -113,31 +112,23 @@ class ModelAnswerer:
         whole, rest = found.passages[: room.whole], found.passages[room.whole : room.passages]
         return replace(found, passages=(*whole, *map(_alone, rest))), past[len(past) - room.turns :]
 
-    async def stream(
+    def stream(
         self, question: str, found: Retrieval, past: Sequence[PastTurn], *, instructions: str = ""
     ) -> AsyncGenerator[Delta, None]:
         messages = _rendered(self.template, question, found.passages, past)
-        stream = self.model_for(self.template).stream(
-            instructed(messages, instructions), temperature=self._temperature, max_tokens=self._max_tokens
-        )
-        async with aclosing(stream) as deltas:
-            async for delta in deltas:
-                yield delta
+        return self.write(instructed(messages, instructions))
 
-    async def assist(
+    def assist(
         self, template: PromptTemplate, question: str, evidence: Sequence[Passage], brought: Brought
     ) -> AsyncGenerator[Delta, None]:
         """With the client's tools in reach: text, or calls that the client is to make."""
         messages = instructed(_rendered(template, question, evidence, brought.past), brought.instructions)
-        stream = self.model_for(template).stream(
+        return self.model_for(template).stream(
             [*messages, *brought.since],
             temperature=self._temperature,
             max_tokens=self._max_tokens,
             tools=brought.tools,
         )
-        async with aclosing(stream) as deltas:
-            async for delta in deltas:
-                yield delta
 
     def write(self, messages: Sequence[Message], *, tools: Sequence[ToolSpec] = ()) -> AsyncGenerator[Delta, None]:
         """What the model says to messages that were rendered by its template."""

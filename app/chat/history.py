@@ -39,6 +39,13 @@ _PAST = (
     .order_by(turns.c.created_at.desc())
     .limit(MOST_TURNS)
 )
+_PICTURES = (
+    select(turns.c.attachments)
+    .where(turns.c.tenant == bindparam("tenant"), turns.c.conversation_id == bindparam("conversation"))
+    .where(turns.c.attachments.is_not(None))
+    .order_by(turns.c.created_at.desc())
+    .limit(PICTURED)
+)
 
 REASONS = ("wrong", "outdated", "incomplete", "irrelevant", "other")
 
@@ -245,11 +252,8 @@ class Conversations:
 
     async def attachments(self, tenant: str, conversation_id: str) -> list[str]:
         """Pictures that came with messages of a conversation, newest first."""
-        mine = (turns.c.tenant == tenant) & (turns.c.conversation_id == conversation_id)
-        query = select(turns.c.attachments).where(mine, turns.c.attachments.is_not(None))
-        async with self._database.read() as connection:
-            rows = await connection.execute(query.order_by(turns.c.created_at.desc()).limit(PICTURED))
-            return [picture for row in rows for picture in row.attachments or ()]
+        rows = await self._database.rows(_PICTURES, {"tenant": tenant, "conversation": conversation_id})
+        return [picture for row in rows for picture in row.attachments or ()]
 
     async def rate(self, tenant: str, turn_id: str, *, rating: str, reason: str | None, comment: str | None) -> None:
         """Thumbs, the last one counts. Raises InvalidInput ``rating_invalid``, NotFound ``turn_not_found``."""

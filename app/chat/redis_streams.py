@@ -20,31 +20,41 @@ RUNNING = "copilot:turns:running"
 WORDS = "copilot:turns:words"
 MOST_READERS = 5_000  # of a process; a Redis as it comes takes 10,000 connections
 
-# KEYS: stream, running. ARGV: turn, process, number ("": being written), data, last, seconds, number before it.
-# → -1 when what comes before it is lost.
+AT_ONCE = 100  # entries in a call of the script; nothing else is done in Redis meanwhile
+
+# KEYS: running, then the stream of each entry. ARGV: process, seconds, then of each entry: turn, number ("": being
+# written), data, last, number before it. → of each entry -1 when what comes before it is lost.
 _ADD = """
-local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-local at = newest and tonumber(string.match(newest[1], '^%d+')) or 0
-if newest and newest[2][3] == 'l' then return 0 end
-if at < tonumber(ARGV[7]) then return -1 end
-if ARGV[3] == '' then
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-  if not newest then
-    redis.call('XADD', KEYS[1], '0-1', 'd', '')
-    redis.call('EXPIRE', KEYS[1], ARGV[6])
+local function add(stream, turn, number, data, last, before)
+  local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  local at = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+  if newest and newest[2][3] == 'l' then return 0 end
+  if at < tonumber(before) then return -1 end
+  if number == '' then
+    redis.call('HSET', KEYS[1], turn, ARGV[1])
+    if not newest then
+      redis.call('XADD', stream, '0-1', 'd', '')
+      redis.call('EXPIRE', stream, ARGV[2])
+    end
+    return 1
+  end
+  if newest and at >= tonumber(number) then return 0 end
+  if last == '1' then
+    redis.call('XADD', stream, number .. '-1', 'd', data, 'l', '1')
+    redis.call('HDEL', KEYS[1], turn)
+    redis.call('EXPIRE', stream, ARGV[2])
+  else
+    redis.call('XADD', stream, number .. '-1', 'd', data)
+    if not newest then redis.call('EXPIRE', stream, ARGV[2]) end
   end
   return 1
 end
-if newest and at >= tonumber(ARGV[3]) then return 0 end
-if ARGV[5] == '1' then
-  redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4], 'l', '1')
-  redis.call('HDEL', KEYS[2], ARGV[1])
-  redis.call('EXPIRE', KEYS[1], ARGV[6])
-else
-  redis.call('XADD', KEYS[1], ARGV[3] .. '-1', 'd', ARGV[4])
-  if not newest then redis.call('EXPIRE', KEYS[1], ARGV[6]) end
+local added = {}
+for entry = 1, #KEYS - 1 do
+  local of = 5 * entry - 2
+  added[entry] = add(KEYS[entry + 1], ARGV[of], ARGV[of + 1], ARGV[of + 2], ARGV[of + 3], ARGV[of + 4])
 end
-return 1
+return added
 """
 
 log = logging.getLogger(__name__)
@@ -67,19 +77,22 @@ class RedisStreams:
         self._add = self._redis.register_script(_ADD)
 
     async def publish(self, entries: Sequence[Entry]) -> set[str]:
+        lost = set()
         with _errors():
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for entry in entries:
-                    await self._add(*self._step(entry), client=pipeline)
-                added = await pipeline.execute()
-        return {entry.turn_id for entry, result in zip(entries, added, strict=True) if result == -1}
+            for at in range(0, len(entries), AT_ONCE):
+                some = entries[at : at + AT_ONCE]
+                added = await self._added(some)
+                lost |= {entry.turn_id for entry, result in zip(some, added, strict=True) if result == -1}
+        return lost
 
-    def _step(self, entry: Entry) -> tuple[list[str], list[Any]]:
-        frame, keys = entry.frame, [_name(entry.tenant, entry.turn_id), RUNNING]
-        mine = [_field(entry.tenant, entry.turn_id), self.process]
-        if frame is None:
-            return keys, [*mine, "", b"", 0, KEPT_SECONDS, entry.after]
-        return keys, [*mine, frame.number, frame.data, int(frame.last), KEPT_SECONDS, entry.after]
+    async def _added(self, entries: Sequence[Entry]) -> list[int]:
+        keys: list[str] = [RUNNING]
+        args: list[str | int | bytes] = [self.process, KEPT_SECONDS]
+        for entry in entries:
+            keys.append(_name(entry.tenant, entry.turn_id))
+            args += _arguments(entry)
+        added: list[int] = await self._add(keys, args)
+        return added
 
     async def read(self, tenant: str, turn_id: str, *, after: int) -> list[Frame] | None:
         key, block = _name(tenant, turn_id), round(BLOCK_SECONDS * 1000)
@@ -131,8 +144,7 @@ class RedisStreams:
 
     async def end(self, tenant: str, turn_id: str, frame: Frame) -> bool:
         with _errors():
-            keys, args = self._step(Entry(tenant, turn_id, frame))
-            ended: bool = await self._add(keys, args) == 1
+            ended = await self._added([Entry(tenant, turn_id, frame)]) == [1]
             await self._redis.hdel(RUNNING, _field(tenant, turn_id))
         return ended
 
@@ -163,6 +175,13 @@ def _errors() -> Generator[None]:
     except (RedisError, OSError) as error:
         reason = type(error).__name__
         raise Unavailable("Redis does not answer.", code="streams_unavailable", reason=reason) from error
+
+
+def _arguments(entry: Entry) -> list[str | int | bytes]:
+    frame, turn = entry.frame, _field(entry.tenant, entry.turn_id)
+    if frame is None:
+        return [turn, "", b"", 0, entry.after]
+    return [turn, frame.number, frame.data, int(frame.last), entry.after]
 
 
 def _name(tenant: str, turn_id: str) -> str:

@@ -64,12 +64,10 @@ class SharedTurns:
         if self.here.find(tenant, turn_id) is None and not await self._elsewhere.exists(tenant, turn_id):
             raise NotFound("This answer is not under way any more.", code="turn_not_found")
 
-    async def frames(self, tenant: str, turn_id: str, *, after: int = 0) -> AsyncGenerator[list[Frame], None]:
+    def frames(self, tenant: str, turn_id: str, *, after: int = 0) -> AsyncGenerator[list[Frame], None]:
         """Its frames, wherever it is written, after :meth:`require`."""
         where = self.here if self.here.find(tenant, turn_id) is not None else self._elsewhere
-        async with aclosing(where.frames(tenant, turn_id, after=after)) as batches:
-            async for batch in batches:
-                yield batch
+        return where.frames(tenant, turn_id, after=after)
 
     async def stop(self, tenant: str, turn_id: str) -> None:
         """Stop writing, wherever it is written. Raises NotFound ``turn_not_found``, Unavailable."""

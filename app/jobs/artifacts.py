@@ -66,9 +66,8 @@ class Artifacts:
         """What jobs made, in order."""
         query = select(artifacts).where(artifacts.c.job_id.in_(job_ids)).order_by(artifacts.c.ordinal)
         made: dict[str, list[Artifact]] = {job_id: [] for job_id in job_ids}
-        async with self._database.read() as connection:
-            for row in await connection.execute(query):
-                made[row.job_id].append(artifact_of(row))
+        for row in await self._database.rows(query) if job_ids else ():
+            made[row.job_id].append(artifact_of(row))
         return made
 
     async def read(self, artifact: Artifact) -> bytes:

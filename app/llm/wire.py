@@ -5,6 +5,8 @@ several times what everything else on a token's way costs (see evals/bench/strea
 """
 
 import json
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import orjson
@@ -67,20 +69,30 @@ class ChatStreamReader:
                     self._other(line)
                 else:
                     self._end_of_event()
+            return self._deltas(said)
         except (AttributeError, KeyError, TypeError) as exc:  # JSON of another shape than the protocol's
             raise BrokenStream(f"The stream holds an unknown kind of event: {exc}") from exc
-        return _merged(said)
 
     def close(self) -> list[Delta]:
         """What is left at the end of the stream, ``Finished`` last. Raises :class:`BrokenStream` if it came early."""
         deltas = [] if self.done else self.feed(b"\n\n")
         if not (self.finished or (self.done and self._choices)):
             raise BrokenStream("The stream ended before the answer did.")
-        left: list[_Piece] = []
-        if self._tags:
-            _add(left, self._tags.close())
+        left = _both(self._tags.close()) if self._tags else []
         usage: list[Delta] = [self._usage] if self._usage else []
-        return [*deltas, *_merged(left), *self._tool_calls(), *usage, Finished(self._reason)]
+        return [*deltas, *left, *self._tool_calls(), *usage, Finished(self._reason)]
+
+    def _deltas(self, said: list[_Piece]) -> list[Delta]:
+        """Runs of pieces as one. An endpoint that keeps reasoning apart leaves no tags in the answer."""
+        deltas: list[Delta] = []
+        for is_reasoning, run in groupby(said, key=itemgetter(0)):
+            text = "".join([piece for _, piece in run])
+            if is_reasoning:
+                self._tags = None
+                deltas.append(ReasoningDelta(text))
+            else:
+                deltas += _both(self._tags.feed(text)) if self._tags else [TextDelta(text)]
+        return deltas
 
     def _tool_calls(self) -> list[Delta]:
         return [
@@ -128,14 +140,10 @@ class ChatStreamReader:
 
     def _choice(self, choice: dict[str, Any], said: list[_Piece]) -> None:
         delta = choice.get("delta") or choice.get("message") or {}
-        if reasoning := self._whole(delta.get("reasoning_content") or delta.get("reasoning") or ""):
-            self._tags = None  # an endpoint that keeps reasoning apart leaves no tags in the answer
+        if (text := delta.get("reasoning_content") or delta.get("reasoning")) and (reasoning := self._whole(text)):
             said.append((True, reasoning))
-        if content := self._whole(delta.get("content") or ""):
-            if self._tags:
-                _add(said, self._tags.feed(content))
-            else:
-                said.append((False, content))
+        if (text := delta.get("content")) and (content := self._whole(text)):
+            said.append((False, content))
         for at, piece in enumerate(delta.get("tool_calls") or ()):
             self._call(piece.get("index", at), piece)
         if reason := choice.get("finish_reason"):
@@ -156,7 +164,7 @@ class ChatStreamReader:
 
     def _whole(self, text: str) -> str:
         """Joins surrogate pairs that a gateway written in JavaScript has cut between two chunks."""
-        if not (self._cut_characters and text):
+        if not self._cut_characters:
             return text
         text, self._half = self._half + text, ""
         if "\ud800" <= text[-1] <= "\udbff":
@@ -179,24 +187,6 @@ def _error_in(error: Any) -> ErrorInStream:
     return ErrorInStream(str(error.get("message") or ""), str(code))
 
 
-def _add(said: list[_Piece], split: Split) -> None:
-    if split.reasoning:
-        said.append((True, split.reasoning))
-    if split.answer:
-        said.append((False, split.answer))
-
-
-def _merged(said: list[_Piece]) -> list[Delta]:
-    if len(said) == 1:  # by far the most frequent case
-        return [_delta(*said[0])]
-    merged: list[tuple[bool, list[str]]] = []
-    for is_reasoning, text in said:
-        if merged and merged[-1][0] == is_reasoning:
-            merged[-1][1].append(text)
-        else:
-            merged.append((is_reasoning, [text]))
-    return [_delta(is_reasoning, "".join(texts)) for is_reasoning, texts in merged]
-
-
-def _delta(is_reasoning: bool, text: str) -> Delta:
-    return ReasoningDelta(text) if is_reasoning else TextDelta(text)
+def _both(split: Split) -> list[Delta]:
+    reasoning: list[Delta] = [ReasoningDelta(split.reasoning)] if split.reasoning else []
+    return [*reasoning, TextDelta(split.answer)] if split.answer else reasoning

@@ -181,7 +181,8 @@ async def test_too_large_an_upload_leaves_nothing(tmp_path: Path) -> None:
         assert [path for path in (tmp_path / "files").rglob("*") if path.is_file()] == []
 
 
-async def test_a_body_that_announces_nothing_is_stopped_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize("announced", [{}, {"Content-Length": "5", "Transfer-Encoding": "chunked"}])
+async def test_a_body_that_announces_nothing_is_stopped_as_well(tmp_path: Path, announced: dict[str, str]) -> None:
     async def endless() -> AsyncIterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="big.txt"\r\n\r\n'
         for _ in range(64):
@@ -193,7 +194,7 @@ async def test_a_body_that_announces_nothing_is_stopped_as_well(tmp_path: Path) 
         answer = await http.post(
             "/v1/knowledge-bases/shop/documents",
             content=endless(),
-            headers={"Content-Type": "multipart/form-data; boundary=b"},
+            headers={"Content-Type": "multipart/form-data; boundary=b", **announced},
         )
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
         assert (await http.get("/v1/knowledge-bases/shop/documents")).json()["total"] == 0
