@@ -29,7 +29,6 @@ RANK_K = 10
 SAME_DOCUMENT = 0.85  # a chunk's share for each better one of its document: five passages are not all of one page
 DOCUMENT_SHARES = (1.0, 0.7, 0.49)  # of a document's best, second and third chunk in what they are worth together
 _HAN = ("\u3400", "\u9fff")
-_PLANES = 0x30000  # Unicode's first three; what lies behind them counts as the last, which is no character
 
 
 class Candidate(NamedTuple):
@@ -149,9 +148,9 @@ def _written(code: str) -> str:
 
 def _counts(asked: Sequence[str], texts: Sequence[str], lengths: NDArray[np.int_]) -> NDArray[np.int_]:
     """(texts, characters), in any spelling. One pass over all texts: a loop over them took four times as long."""
-    columns = np.zeros(_PLANES, np.uint16)  # of a character; 0: not asked for
-    for column, char in enumerate(asked, 1):
-        columns[[ord(spelling) for spelling in spellings(char)]] = column
+    written = {ord(spelling): column for column, char in enumerate(asked, 1) for spelling in spellings(char)}
+    columns = np.zeros(max(written) + 2, np.uint16)  # of a character; 0: not asked for, as all that come after
+    columns[list(written)] = list(written.values())
     letters = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
     found = columns.take(letters, mode="clip")
     at = np.flatnonzero(found != 0)

@@ -1,8 +1,7 @@
 """What knowledge needs from the outside, each in our own words. Twins live beside the adapters."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +26,7 @@ class Embedder(Protocol):
         """→ (dimensions,), length 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A chunk found by one stage; larger ``score`` is better."""
 
     chunk_id: str

@@ -33,14 +33,15 @@ class TantivyReplica:
         self._folder = folder
         self._index = _open(folder)
         self._inode = _inode(folder)
+        self._meta = None if folder is None else folder / "meta.json"
         self._epoch = self._stored_epoch()
 
     @property
     def in_place(self) -> bool:
         """Whether the folder is still the one that was opened, and an index."""
-        if self._folder is None:
+        if self._meta is None:
             return True
-        return _inode(self._folder) == self._inode and (self._folder / "meta.json").exists()
+        return _inode(self._folder) == self._inode and self._meta.exists()
 
     @property
     def epoch(self) -> int:

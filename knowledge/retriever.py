@@ -115,19 +115,20 @@ class Retriever:
         question: str,
         *,
         kbs: Sequence[str] | None = None,
+        bases: Sequence[KnowledgeBase] | None = None,
         limit: int = 8,
         sections: bool = False,
         whole: bool = False,
     ) -> Retrieval:
-        """The best ``limit`` passages of the named knowledge bases (all, when None); ``sections``: as :class:`Sections`
-        makes them of the hits; ``whole``: what is below, too.
+        """The best ``limit`` passages of the named knowledge bases (all, when None), or of ``bases``, where those were
+        just read; ``sections``: as :class:`Sections` makes them of the hits; ``whole``: what is below, too.
 
         Raises InvalidInput ``question_empty``, NotFound ``knowledge_base_not_found``, Unavailable
         ``vectors_unavailable`` or ``embedder_…``.
         """
         clock = _Clock()
         wanted = limit * HITS_OF_A_SECTION if sections else limit
-        staged = await self.staged(tenant, question, kbs=kbs, limit=wanted, clock=clock)
+        staged = await self.staged(tenant, question, kbs=kbs, bases=bases, limit=wanted, clock=clock)
         weights = together([kb.weights for kb in staged.bases])
         most = None if whole else COPIES * max(wanted, self._rerank.top if self._rerank else 0)
         best = folded(staged.ranked(weights, most))
@@ -153,6 +154,7 @@ class Retriever:
         question: str,
         *,
         kbs: Sequence[str] | None = None,
+        bases: Sequence[KnowledgeBase] | None = None,
         limit: int = 8,
         clock: "_Clock | None" = None,
     ) -> Staged:
@@ -160,7 +162,8 @@ class Retriever:
         question, clock = question.strip(), clock or _Clock()
         if not question:
             raise InvalidInput("The question is empty.", code="question_empty")
-        bases = await self._catalog.named(tenant, kbs)
+        if bases is None:
+            bases = await self._catalog.named(tenant, kbs)
         current = self._embedders.current.model_id
         models = {kb.embedding_model for kb in bases} or {current}
         phrasings = await self._phrasings(tenant, bases, question)

@@ -8,7 +8,7 @@ from typing import Protocol
 from app import metrics
 from app.chat.turns import Turn
 from knowledge.answerability import LENIENT, Answerability
-from knowledge.models import Passage
+from knowledge.models import KnowledgeBase, Passage
 from knowledge.retriever import Retrieval, Retriever
 
 
@@ -34,9 +34,10 @@ class Evidence:
         self._assess = assess
         self._passages = passages
 
-    async def find(self, turn: Turn, question: str) -> Retrieval:
-        ask = turn.ask
-        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, limit=self._passages, sections=True)
+    async def find(self, turn: Turn, question: str, bases: Sequence[KnowledgeBase] | None = None) -> Retrieval:
+        """``bases`` are the turn's knowledge bases, where they were just read."""
+        ask, limit = turn.ask, self._passages
+        found = await self._retriever.search(ask.tenant, question, kbs=ask.kbs, bases=bases, limit=limit, sections=True)
         turn.lap("retrieved")
         turn.trail.found, turn.trail.retrieval_ms, turn.trail.notes = found.passages, found.timings_ms, found.notes
         for stage, taken_ms in found.timings_ms.items():

@@ -104,7 +104,8 @@ class ChatService:
             raise InvalidInput(most, code="too_many_attachments", limit=MAX_ATTACHMENTS)
         for picture in ask.attachments:
             await self._artifacts.get(ask.tenant, picture)
-        bases = await self._catalog.named(ask.tenant, ask.kbs)
+        if ask.kbs is not None:
+            await self._catalog.named(ask.tenant, ask.kbs)
         prompts = await self._prompts.live(ask.tenant)
         turn_id = uuid4().hex
         conversation = await self._conversations.begin(
@@ -118,8 +119,7 @@ class ChatService:
             regenerates=ask.regenerates,
             attachments=ask.attachments,
         )
-        states = {kb.id: kb.state for kb in bases}
-        return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts, states=states)
+        return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts)
 
     async def again(
         self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False, suggests: bool = False
@@ -216,13 +216,14 @@ class ChatService:
             yield say(turn, written)
             return
         await self._kept.admit(turn, past)
-        # The knowledge bases as they stood when the question was asked; after retrieval, as they were searched.
+        bases = await self._catalog.named(ask.tenant, ask.kbs)
+        turn.states = {kb.id: kb.state for kb in bases}
         if kept := await self._kept.exact(turn, self._made_by(turn)):
             yield Sources(turn.evidence)
             yield say(turn, kept)
             return
-        found = await self.evidence.find(turn, turn.condensed)
-        turn.states, turn.vector, turn.found = found.states, found.vector, found.passages
+        found = await self.evidence.find(turn, turn.condensed, bases)
+        turn.vector, turn.found = found.vector, found.passages
         answerer = await self._shown_examples(turn, answerer)
         verdict = turn.trail.verdict = await self.evidence.judge(turn.condensed, found)
         near = verdict.score > LENIENT

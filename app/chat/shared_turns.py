@@ -16,7 +16,7 @@ from app.chat.turns import Turn
 from knowledge.errors import NotFound, Unavailable
 
 FINE_SECONDS = 0.025  # between two frames of a turn that another process reads
-COARSE_SECONDS = 0.3  # of one that nobody else reads: what a crash may cost of it
+COARSE_SECONDS = 0.5  # of one that nobody else reads: what a crash may cost of it
 READ_SECONDS = 10.0  # a word that somebody reads is good for so long
 SWEEP_SECONDS = 5.0
 BEAT_SECONDS = LEASE_SECONDS / 3

@@ -39,10 +39,11 @@ FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 4.0
 LONGEST_RETRY_AFTER_S = 10.0  # a person is waiting: beyond this a clear sentence is better than silence
 # Between two reads: what the model says meanwhile goes its way as one piece, for 0.1 ms of the processor.
-# Where many answers are written at once the pieces become longer, so that they take a third of a core at most; and in a
-# process that wakes late, which has more to do than it gets done: all streams go on.
+# Where more than a hundred answers are written at once the pieces become longer, so that they take a third of a core at
+# most; and in a process that wakes late, which has more to do than it gets done: all streams go on.
 GATHER_S = 0.03
-GATHER_A_STREAM_S = 0.0003
+MANY_STREAMS = 100
+GATHER_A_STREAM_S = 0.00055  # for each one more
 LONGEST_GATHER_S = 0.25
 TIMES_LATE = 4
 DRAIN_S = 0.1  # for the end of the body after [DONE], so that the connection can be used again
@@ -185,7 +186,8 @@ class OpenAIChatModel:
             self._streams -= 1
 
     def _gather_s(self, late_s: float) -> float:
-        return min(max(GATHER_S, GATHER_A_STREAM_S * self._streams, TIMES_LATE * late_s), LONGEST_GATHER_S)
+        crowded = GATHER_S + GATHER_A_STREAM_S * max(0, self._streams - MANY_STREAMS)
+        return min(max(crowded, TIMES_LATE * late_s), LONGEST_GATHER_S)
 
     @asynccontextmanager
     async def _response(self, request: dict[str, Any], patience: Patience) -> AsyncGenerator[httpx2.Response, None]:

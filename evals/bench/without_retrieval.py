@@ -3,7 +3,7 @@
 For :mod:`evals.bench.streaming`, which measures with it what retrieval costs. It shares the stores of a service.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import typer
@@ -16,6 +16,7 @@ from app.main import create_app
 from app.processes.garbage import collect_rarely, settle
 from app.settings import Settings
 from knowledge.answerability import Answerability
+from knowledge.models import KnowledgeBase
 from knowledge.retriever import Retrieval
 
 
@@ -26,9 +27,9 @@ class SameEvidence(Evidence):
         self._own = own
         self._found: tuple[Retrieval, Answerability] | None = None
 
-    async def find(self, turn: Turn, question: str) -> Retrieval:
+    async def find(self, turn: Turn, question: str, bases: Sequence[KnowledgeBase] | None = None) -> Retrieval:
         if self._found is None:
-            found = await self._own.find(turn, question)
+            found = await self._own.find(turn, question, bases)
             self._found = found, await self._own.judge(question, found)
         return self._found[0]
 
