@@ -29,8 +29,8 @@ TERMS_VERSION = 2
 
 # Han (with extensions and compatibility forms), kana and hangul: scripts written without spaces, or agglutinating.
 _CJK = "々〇㐀-䶿一-鿿豈-\ufaffぁ-ヿ가-\ud7af\U00020000-\U0003ffff"
-# Letters of scripts written with spaces; after lower-casing, so upper case is not needed.
-_WORD = "0-9a-zß-öø-ʯͰ-ᾼ"
+# Letters of scripts written with spaces; after lower-casing, so upper case is not needed. Ogham's space is in between.
+_WORD = "0-9a-zß-öø-ʯͰ-\u167f\u1681-ᾼ"
 _TOKEN = re.compile(
     rf"([{_CJK}]+)"
     rf"|(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?(?![{_WORD}])|\d+(?:\.\d+)?(?![{_WORD}]|[-_.][{_WORD}{_CJK}]))(%?)"

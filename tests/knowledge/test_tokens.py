@@ -1,7 +1,7 @@
 """Terms are what a customer may type: pairs of characters, words, numbers, codes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from knowledge.tokens import terms, tokens_text
@@ -65,6 +65,7 @@ def test_sentence_punctuation_is_not_part_of_a_number_or_a_word() -> None:
     assert terms("Costs 25. Fine.") == ["cost", "25", "fine"]
 
 
+@example("\u1680")  # a space among letters
 @given(st.text(max_size=200))
 def test_terms_are_folded_and_hold_no_space(text: str) -> None:
     found = terms(text)
