@@ -251,6 +251,4 @@ def _configure_sqlite(engine: Engine, *, busy_ms: int, reads: str | None) -> Non
     def on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         if begin := "BEGIN IMMEDIATE" if writes else reads:
-            cursor = connection.connection.cursor()
-            cursor.execute(begin)
-            cursor.close()
+            connection.exec_driver_sql(begin)  # not by a cursor: what it raises has to be SQLAlchemy's

@@ -79,6 +79,18 @@ async def test_what_one_reads_before_it_writes_nobody_changes_meanwhile(database
     assert (await Catalog(databases[0]).knowledge_base(DEFAULT_TENANT, "shop")).epoch == PROCESSES * 3
 
 
+async def test_a_small_change_waits_for_whoever_writes(databases: list[Database]) -> None:
+    kb = await shop(databases[0])
+    renamed = update(knowledge_bases).where(knowledge_bases.c.id == kb.id).values(name="renamed")
+    async with asyncio.TaskGroup() as tasks, databases[0].write() as writing:
+        await writing.execute(update(knowledge_bases).values(epoch=7))
+        changing = tasks.create_task(databases[1].apply(renamed))
+        await asyncio.sleep(0.1)
+        assert not changing.done()
+    found = await Catalog(databases[2]).knowledge_base(DEFAULT_TENANT, kb.id)
+    assert (found.name, found.epoch) == ("renamed", 7)
+
+
 async def test_a_transaction_that_reads_sees_one_moment(databases: list[Database]) -> None:
     one, other, *_ = databases
     async with one.read() as connection:
