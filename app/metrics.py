@@ -20,7 +20,7 @@ from prometheus_client import (
 
 from knowledge.errors import InvalidInput
 
-__all__ = ["CONTENT_TYPE_LATEST", "exposition", "served"]
+TEXT_FORMAT = CONTENT_TYPE_LATEST  # of what :func:`exposition` gives
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each was born: nobody asks
 
@@ -70,8 +70,7 @@ jobs = Gauge("copilot_jobs", "Jobs in the ledger that have not ended, whoever wo
 
 
 def exposition(*, turns: int, waiting: Mapping[tuple[str, str], int]) -> bytes:
-    """Everything, in Prometheus' text format (``CONTENT_TYPE_LATEST``), with what is looked up when it is asked for:
-    turns under way, and jobs by queue and state."""
+    """Everything, with what is looked up when it is asked for: turns under way, and jobs by queue and state."""
     turns_under_way.set(turns)
     for (queue, state), count in waiting.items():
         jobs.labels(queue, state).set(count)

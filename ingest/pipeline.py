@@ -169,6 +169,7 @@ class Pipeline:
                 await self._versions.publish(
                     run.claim,
                     document,
+                    says,
                     title=loaded.title,
                     media_type=loaded.media_type,
                     embedded=len(embedded),
@@ -176,7 +177,6 @@ class Pipeline:
                     window=loaded.window,
                     models=models,
                     cut=cut,
-                    says=says,
                 )
                 await self._delete_orphans(run.claim.document_id, known, document.pieces)
                 return len(embedded)
@@ -215,7 +215,8 @@ class Pipeline:
         claim = run.claim
         kb = await self._catalog.knowledge_base(claim.tenant, claim.kb_id)
         taken = await self._archives.take_out(claim, kb, self._path(claim), run.heard)
-        await self._versions.publish(claim, Laid(()), title=None, media_type=sniff.ZIP, embedded=0, notes=(taken.note,))
+        nothing, note = Laid(()), (taken.note,)
+        await self._versions.publish(claim, nothing, {}, title=None, media_type=sniff.ZIP, embedded=0, notes=note)
         for document_id in taken.gone:
             await delete_orphans(self._catalog, self._vector_ledger, self._vectors, document_id=document_id)
         log.info("archive unpacked id=%s documents=%d", claim.document_id, len(taken.waiting))

@@ -35,22 +35,24 @@ class LeaseLost(Exception):
     """Someone else works on this document now, or it was deleted or replaced; stop quietly."""
 
 
-# The document's row, while a claim holds; its values are those of :func:`held`.
 HELD = and_(
     documents.c.id == bindparam("held_id"),
     documents.c.owner == bindparam("held_by"),
     documents.c.status == DocumentStatus.PROCESSING,
     documents.c.content_hash == bindparam("held_hash"),
 )
+"""The document's row, while a claim holds; made once, its values are those of :func:`held`."""
 _VERSION = select(documents.c.version).where(HELD).with_for_update()
 _AMONG = (
     select(documents.c.id, documents.c.owner, documents.c.content_hash)
     .where(documents.c.id.in_(bindparam("ids", expanding=True)), documents.c.status == DocumentStatus.PROCESSING)
+    .order_by(documents.c.id)  # two that lock several of the same do so in one order
     .with_for_update()
 )
 
 
 def held(claim: Claim) -> dict[str, Any]:
+    """The values of :data:`HELD`."""
     return {"held_id": claim.document_id, "held_by": claim.owner, "held_hash": claim.content_hash}
 
 

@@ -8,7 +8,8 @@ from functools import cache
 
 _DIGITS = dict(zip("零〇一二两三四五六七八九", (0, 0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 _SCALES = {"十": 10, "百": 100, "千": 1000}
-_HAN_NUMBER = "[零〇一二两三四五六七八九十百千]{1,7}"
+_HAN_DIGIT = "[零〇一二两三四五六七八九十百千]"
+_HAN_NUMBER = f"{_HAN_DIGIT}{{1,7}}"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}
 
@@ -65,7 +66,7 @@ _AMOUNT = (
     rf"|\b(?P<word>{'|'.join(_WORDS)})\s(?P<unit4>business days|working days|(?:day|week|hour|month|year)s?)\b"
 )
 # What every amount, date and plain number has somewhere.
-_COUNTED = re.compile(rf"\d|[零〇一二两三四五六七八九十百千]\s?(?:{_HAN_UNIT})|\b(?:{'|'.join(_WORDS)})\s", re.I)
+_COUNTED = re.compile(rf"\d|{_HAN_DIGIT}\s?(?:{_HAN_UNIT})|\b(?:{'|'.join(_WORDS)})\s", re.I)
 
 
 @cache

@@ -6,7 +6,6 @@ question and answer stand for themselves: they come with a section that fits as 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from itertools import chain, pairwise
 from typing import NamedTuple
 
@@ -24,7 +23,6 @@ MOST_HITS = 1_000  # of a state; some 8 MB
 _LEAST_OVERLAP = 6  # characters; shorter ones meet by chance
 _MOST_OVERLAP = 600
 
-_width = lru_cache(maxsize=10_000)(width)  # some 10 MB
 _hit, _near = chunks.alias("hit"), chunks.alias("near")
 _NEAR = (
     select(_hit.c.id, _near.c.id, _near.c.document_id, _near.c.ordinal, _near.c.text, _near.c.heading, _near.c.sheet)
@@ -142,7 +140,7 @@ class _Near:
         return range(low, high + 1)
 
     def _width(self, document_id: str, ordinal: int) -> float:
-        return _width(self._chunks[document_id, ordinal].text)
+        return width(self._chunks[document_id, ordinal].text)
 
 
 def _before(texts: Sequence[str]) -> str:

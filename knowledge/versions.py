@@ -3,7 +3,6 @@
 Publishing checks that the claim's lease still holds and that the bytes are still the newest; otherwise nothing changes.
 """
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -182,7 +181,10 @@ class Versions:
         values = {"stage": stage, "progress": percent, "lease_until": now() + LEASE, "updated_at": now()}
         values |= {"parts_done": parts_done, "parts": parts}
         values |= held(claim)
-        if await self._database.change(lambda held: held.execute(_CHANGE_HELD, values).rowcount, of=None) != 1:
+        if (
+            await self._database.change(lambda connection: connection.execute(_CHANGE_HELD, values).rowcount, of=None)
+            != 1
+        ):
             raise LeaseLost(claim.document_id)
 
     async def fail(self, claim: Claim, reason: str, message: str) -> None:
@@ -228,6 +230,7 @@ class Versions:
         self,
         claim: Claim,
         laid: Laid,
+        says: Stated,
         *,
         title: str | None,
         media_type: str,
@@ -236,7 +239,6 @@ class Versions:
         window: Window | None = None,
         models: Collection[str] | None = None,
         cut: Chunking = DEFAULT,
-        says: Stated | None = None,
     ) -> None:
         """Make what is laid, which was ``cut`` so and ``says`` so in figures, the document, in one transaction.
 
@@ -245,9 +247,6 @@ class Versions:
         one by now, and LeaseLost; then nothing has changed.
         """
         owner = Owner(claim.tenant, claim.kb_id, claim.document_id)
-        if says is None:
-            says = await asyncio.to_thread(radar.stated, laid.pieces, document=claim.name)
-        figures: Stated = says
         message = " ".join(notes) or None
         valid = {} if window is None else _window(window)
 
@@ -269,7 +268,7 @@ class Versions:
                 "published_by": row.received_by,
             }
             past.keep(connection, owner, laid, replaced, noted)
-            radar.watch(connection, owner, laid.pieces, replaced, figures)
+            radar.watch(connection, owner, laid.pieces, replaced, says)
 
         await self._database.change(change, of=claim.kb_id)
 

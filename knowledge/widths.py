@@ -6,7 +6,7 @@ from functools import lru_cache
 _LETTERS = re.compile(r"[A-Za-z ]+")
 
 
-@lru_cache(maxsize=1000)  # of a text's parts it is asked several times
+@lru_cache(maxsize=10_000)  # some 10 MB; parts of a text are asked several times, neighbours of a hit by question
 def width(text: str) -> float:
     """Size in CJK characters that would make as many tokens: letters and spaces 0.3, digits and ASCII marks 1.3.
 

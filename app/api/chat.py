@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +24,8 @@ from knowledge.errors import InvalidInput
 router = APIRouter(prefix="/v1", tags=["chat"], responses=problems(400, 404, 413, 422, 500, 502, 503, 504))
 
 PIECE = 1 << 14  # bytes in a write
+
+Origin = Annotated[str | None, Header(description="A page's, as browsers send it: the turn is of the web.")]
 
 
 class ChatRequest(Body):
@@ -56,7 +58,7 @@ async def chat(
     services: TheServices,
     running: TheRunning,
     cache_control: str = Header(default="", description="no-cache: no kept answer will do."),
-    origin: str | None = Header(default=None, description="A page's, as browsers send it: the turn is of the web."),
+    origin: Origin = None,
 ) -> Response:
     """Answer from the documents, with citations: SSE events, or one JSON."""
     ask = Ask(
@@ -64,7 +66,7 @@ async def chat(
         body.question,
         tuple(body.kb) if body.kb else None,
         body.conversation_id,
-        channel="web" if origin else "api",
+        channel=_channel(origin),
         attachments=tuple(body.attachments),
         requester=who.label,
         may_work=who.may(Scope.WRITE),
@@ -94,11 +96,22 @@ async def stop(turn_id: str, who: Chatter, running: TheRunning) -> dict[str, str
 
 @router.post("/turns/{turn_id}/regenerate", responses=EVENT_STREAM)
 async def regenerate(
-    turn_id: str, who: Chatter, services: TheServices, running: TheRunning, stream: bool = True
+    turn_id: str,
+    who: Chatter,
+    services: TheServices,
+    running: TheRunning,
+    stream: bool = True,
+    origin: Origin = None,
 ) -> Response:
     """Answer the same question again; both answers are kept."""
-    may_work = who.may(Scope.WRITE)
-    turn = await services.chat.again(who.tenant, turn_id, requester=who.label, may_work=may_work, suggests=True)
+    turn = await services.chat.again(
+        who.tenant,
+        turn_id,
+        channel=_channel(origin),
+        requester=who.label,
+        may_work=who.may(Scope.WRITE),
+        suggests=True,
+    )
     running.start(turn)
     return _stream(running, who.tenant, turn.id) if stream else await _whole(running, who.tenant, turn.id)
 
@@ -107,6 +120,10 @@ async def regenerate(
 async def feedback(turn_id: str, body: FeedbackRequest, who: Chatter, services: TheServices) -> None:
     """Thumbs, with a reason."""
     await services.conversations.rate(who.tenant, turn_id, rating=body.rating, reason=body.reason, comment=body.comment)
+
+
+def _channel(origin: str | None) -> str:
+    return "web" if origin else "api"
 
 
 def refuses_kept(cache_control: str) -> bool:

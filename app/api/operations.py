@@ -50,7 +50,7 @@ async def scrape(who: Admin, services: TheServices, running: TheRunning) -> Resp
         raise Forbidden("Only an administrator of this machine sees its metrics.", code="scope_missing")
     waiting = await services.jobs.ledger.under_way(QUEUES)
     said = metrics.exposition(turns=running.here.under_way, waiting=waiting)
-    return Response(said, media_type=metrics.CONTENT_TYPE_LATEST)
+    return Response(said, media_type=metrics.TEXT_FORMAT)
 
 
 @router.get("/v1/status")

@@ -7,7 +7,6 @@ status is checked by :meth:`ChatService.prepare`, before the first event; after 
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -122,13 +121,31 @@ class ChatService:
         return Turn(turn_id, conversation, ask, condensed=question, prompts=prompts)
 
     async def again(
-        self, tenant: str, turn_id: str, *, requester: str | None = None, may_work: bool = False, suggests: bool = False
+        self,
+        tenant: str,
+        turn_id: str,
+        *,
+        channel: str = "api",
+        requester: str | None = None,
+        may_work: bool = False,
+        suggests: bool = False,
     ) -> Turn:
         """A new version of an earlier turn. Raises NotFound ``turn_not_found``."""
         old = await self._conversations.turn(tenant, turn_id)
         kbs = None if old.knowledge_bases is None else tuple(old.knowledge_bases)
-        ask = Ask(tenant, old.question, kbs, old.conversation_id, regenerates=old.id, attachments=old.attachments)
-        return await self.prepare(replace(ask, requester=requester, may_work=may_work, suggests=suggests))
+        ask = Ask(
+            tenant,
+            old.question,
+            kbs,
+            old.conversation_id,
+            channel=channel,
+            attachments=old.attachments,
+            regenerates=old.id,
+            requester=requester,
+            may_work=may_work,
+            suggests=suggests,
+        )
+        return await self.prepare(ask)
 
     async def answer(self, turn: Turn) -> AsyncGenerator[Event, None]:
         """The events of a prepared turn; ends in Done or Failed. Closing it closes the model's connection."""

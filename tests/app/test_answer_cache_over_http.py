@@ -9,6 +9,7 @@ import httpx
 from app.identity.keys import Scope
 from app.jobs.queue import MemoryQueue
 from app.llm.ports import TextDelta, Usage
+from app.llm.scripted import Step
 from app.main import create_app
 from app.wiring import Services, Twins
 from knowledge.embeddings.hashing import HashingEmbedder
@@ -19,8 +20,9 @@ from tests.products import FEES, settings_for, take_in
 
 
 @asynccontextmanager
-async def served(data: Path, **overrides: object) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
-    _, answerer = model([TextDelta("50000 元[1]"), Usage(100, 20)])
+async def served(data: Path, *steps: Step, **overrides: object) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
+    """The model says ``steps`` to every question, or what stands in the document."""
+    _, answerer = model(list(steps) or [TextDelta("50000 元[1]"), Usage(100, 20)])
     twins = Twins(HashingEmbedder(), MemoryVectors(), MemoryQueue(), answerer)
     app = create_app(settings_for(data, **overrides), twins=twins)
     async with app.router.lifespan_context(app):

@@ -76,5 +76,5 @@ async def test_what_had_to_be_embedded_is_reported(tmp_path: Path, connected) ->
         first = (await taken_in(backend, [file]))["a.md"]
         assert first.embedded == first.chunks > 3
         file.write_text("\n\n".join([*rules[:-1], rules[-1].replace("5 折", "6 折")]), encoding="utf-8")
-        assert 1 <= ((await taken_in(backend, [file]))["a.md"].embedded or 0) <= 3
+        assert (await taken_in(backend, [file]))["a.md"].embedded in {1, 2, 3}
         assert (await taken_in(backend, [file]))["a.md"].embedded == 0

@@ -1,39 +1,23 @@
 """``GET /metrics``: what a process has done since it began, as Prometheus reads it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from app import metrics
 from app.identity.keys import Scope
-from app.jobs.queue import MemoryQueue
-from app.llm.ports import Finished, ModelUnavailable, TextDelta, Usage
-from app.llm.scripted import Step
-from app.main import create_app
+from app.llm.ports import ModelUnavailable
 from app.processes.ports import any_free_port
-from app.wiring import Services, Twins
-from knowledge.embeddings.hashing import HashingEmbedder
+from knowledge.errors import InvalidInput
 from knowledge.models import DEFAULT_TENANT
-from knowledge.vectors import MemoryVectors
-from tests.app.test_answer_cache import QUESTION, model
-from tests.products import FEES, settings_for, take_in
+from tests.app.test_answer_cache import QUESTION
+from tests.app.test_answer_cache_over_http import served
 
-
-@asynccontextmanager
-async def served(data: Path, *steps: Step, **overrides: object) -> AsyncIterator[tuple[httpx.AsyncClient, Services]]:
-    """The model says the steps to every question."""
-    _, answerer = model(list(steps) or [TextDelta("50000 元[1]"), Usage(100, 20), Finished("stop")])
-    twins = Twins(HashingEmbedder(), MemoryVectors(), MemoryQueue(), answerer)
-    app = create_app(settings_for(data, **overrides), twins=twins)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
-            await take_in(app.state.services, "shop", "费用.md", FEES)
-            yield http, app.state.services
+LABELS = {"cached", "channel", "direction", "endpoint", "kind", "le", "model", "outcome", "purpose", "queue"}
+LABELS |= {"right", "stage", "state"}
 
 
 class Seen:
@@ -87,6 +71,16 @@ async def test_turns_are_counted_by_their_end_and_by_where_the_answer_came_from(
         assert counted[key("copilot_retrieval_seconds_count", stage="total")] == 2
 
 
+async def test_what_a_page_asks_is_of_the_web_and_so_is_another_version_of_it(tmp_path: Path) -> None:
+    async with served(tmp_path) as (http, _):
+        page = {"Origin": str(http.base_url)}
+        seen = await Seen(http).begin()
+        first = await http.post("/v1/chat", json={"question": QUESTION, "stream": False}, headers=page)
+        await http.post(f"/v1/turns/{first.json()['turn_id']}/regenerate?stream=false", headers=page)
+        counted = await seen.since()
+        assert counted[key("copilot_turns_total", channel="web", outcome="answered", cached="no")] == 2
+
+
 async def test_calls_of_the_model_are_counted_with_their_tokens(tmp_path: Path) -> None:
     async with served(tmp_path) as (http, _):
         seen = await Seen(http).begin()
@@ -120,7 +114,8 @@ async def test_the_ledger_says_what_waits(tmp_path: Path) -> None:
         assert "copilot_turns_under_way 0.0" in text
         assert "process_resident_memory_bytes" in text
         assert "_created" not in text
-        assert DEFAULT_TENANT not in text.replace('purpose="default"', "")
+        samples = [sample for family in families(text) for sample in family.samples]
+        assert {label for each in samples if each.name.startswith("copilot_") for label in each.labels} <= LABELS
 
 
 async def test_whoever_may_not_administer_the_machine_sees_nothing(tmp_path: Path) -> None:
@@ -143,5 +138,8 @@ def test_a_process_without_an_api_serves_its_own_at_a_port() -> None:
     with metrics.served(port, "127.0.0.1"):
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             assert b"copilot_job_seconds" in answer.read()
+        with pytest.raises(InvalidInput, match="COPILOT_METRICS_PORT") as busy, metrics.served(port, "127.0.0.1"):
+            pass
+        assert busy.value.error_code == "port_busy"
     with metrics.served(None, "127.0.0.1"):
         pass

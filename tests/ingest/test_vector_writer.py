@@ -148,13 +148,12 @@ async def test_what_waits_to_be_written_with_others_does_not_wait_when_they_are_
         embedder.asked.clear()
         embedder.may.release()
         assert await asyncio.to_thread(embedder.asked.wait, 10)  # the third one is embedded, as two more wait
-        finished, unfinished = await asyncio.wait(runs, timeout=0.05)
+        finished, _ = await asyncio.wait(runs, timeout=0.05)
         assert not finished
         for run in runs[1:]:
             run.cancel()
         embedder.may.release(MANY)
         await asyncio.gather(*runs, return_exceptions=True)
-        assert len(unfinished) == 5
         assert await statuses(services, ids) == [DocumentStatus.LIVE] + [DocumentStatus.RECEIVED] * 4
 
 

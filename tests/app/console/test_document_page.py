@@ -78,7 +78,7 @@ async def test_a_picture_is_shown_as_it_is(tmp_path: Path) -> None:
         claim = await services.parts.versions.claim(received.id, "test")
         assert claim is not None
         chunk = indexed(Chunk("c" * 24, received.id, 0, "台灯 99 元"), name="价目.png", title=None)
-        await services.parts.versions.publish(claim, Laid([chunk]), title=None, media_type="image/png", embedded=0)
+        await services.parts.versions.publish(claim, Laid([chunk]), {}, title=None, media_type="image/png", embedded=0)
         shown = await pane(http, received)
         drawn = await http.get(one(shown, ".sheet img").attributes["src"] or "")
         assert Image.open(io.BytesIO(drawn.content)).size == (1200, 600)
